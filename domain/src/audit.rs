@@ -1,0 +1,32 @@
+//! Why a licence count changed, and through which run.
+
+/// What changed a tenant's licence count. The names stand in `license_changes.cause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The purchase named a number and Stripe knows none.
+    InitialLicenseCount,
+    /// A subscription was imported.
+    SubscriptionImport,
+    /// The count was derived from rows that another transaction had written.
+    Derivation,
+}
+
+impl Cause {
+    /// The name in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InitialLicenseCount => "initial_license_count",
+            Self::SubscriptionImport => "subscription_import",
+            Self::Derivation => "derivation",
+        }
+    }
+}
+
+/// Who writes: the run that a row of `license_changes` will name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The workflow's id.
+    pub workflow_id: String,
+    /// The run's id.
+    pub run_id: String,
+}

@@ -1,0 +1,26 @@
+//! The words of the house: ids, inputs, outputs, rules and the signatures of activities.
+//!
+//! No I/O and no async. Everything here is a value or a pure function of values, so that a
+//! workflow may use all of it and a test needs nothing to try it. What it leaves out: how a
+//! word is stored (`store`), how it travels to Stripe (`stripe_gateway`), in which order
+//! things happen (`workflows`).
+
+pub mod audit;
+pub mod create_tenant;
+pub mod failure;
+pub mod identity;
+pub mod ids;
+pub mod license;
+pub mod names;
+pub mod purchase;
+pub mod refusal;
+pub mod stripe;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod tenant_steps;
+pub mod untrusted;
+pub mod words;
+
+/// The activities that workflows may ask for, and what goes in and out of each.
+pub mod steps {
+    pub use super::tenant_steps::*;
+}

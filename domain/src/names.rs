@@ -1,0 +1,46 @@
+//! Names on the wire. They are stored in histories and used by other programs, so they are
+//! spelled out here and listed whole in one test of the worker.
+
+/// The task queue that the store starts onboardings on.
+pub const TASK_QUEUE: &str = "alga-psa-workflows";
+
+/// Workflow types.
+pub mod workflow {
+    /// A purchase becomes a tenant.
+    pub const CREATE_TENANT: &str = "createTenantWorkflow";
+}
+
+/// Queries.
+pub mod query {
+    /// Where an onboarding stands.
+    pub const STATE: &str = "state";
+}
+
+/// Search attributes, all of type Keyword.
+pub mod search_attribute {
+    /// The tenant's UUID.
+    pub const TENANT_ID: &str = "TenantId";
+    /// `cus_…`.
+    pub const STRIPE_CUSTOMER_ID: &str = "StripeCustomerId";
+    /// `sub_…`.
+    pub const STRIPE_SUBSCRIPTION_ID: &str = "StripeSubscriptionId";
+    /// See [`crate::failure::FailureKind`].
+    pub const FAILURE_KIND: &str = "FailureKind";
+
+    /// Every one of them. A server that does not know one blocks each run that sets it.
+    pub const ALL: [&str; 4] = [TENANT_ID, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, FAILURE_KIND];
+}
+
+/// `metadata` keys on Stripe's objects.
+pub mod metadata {
+    /// On subscription and customer: whose it is.
+    pub const TENANT_ID: &str = "tenant_id";
+    /// On the customer: where the application lives.
+    pub const ALGAPSA_URL: &str = "algapsa_url";
+    /// On the customer: `true` once its tenant works.
+    pub const ONBOARDED: &str = "onboarded";
+    /// On the customer: set by the store while a tenant is still to come.
+    pub const PENDING_TENANT: &str = "pending_tenant";
+    /// On a subscription: it is an add-on and licenses nobody.
+    pub const ADDON_KEY: &str = "addon_key";
+}

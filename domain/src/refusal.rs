@@ -1,0 +1,124 @@
+//! Business refusals: what we will not do, and what a person can do about it.
+
+use crate::failure::{Classify, FailureKind, Retry};
+use crate::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
+use crate::license::Status;
+
+/// Why something must not be done. The text names the objects and the way out, and no person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An input that does not fit; the text names the field.
+    #[error("{0}; start it again with a corrected input")]
+    Input(String),
+    /// The session is not paid.
+    #[error("checkout_session_id: {0} is not paid; start it again when its payment has gone through")]
+    UnpaidSession(CheckoutSessionId),
+    /// The session sold no subscription.
+    #[error(
+        "checkout_session_id: {0} carries no customer and no subscription; only a completed session in subscription mode makes a tenant"
+    )]
+    EmptySession(CheckoutSessionId),
+    /// The session is about another customer or subscription than the input.
+    #[error("{field} is not that of {session}; leave out one of the two")]
+    SessionOfAnother {
+        /// The input field that disagrees.
+        field: &'static str,
+        /// The session that was given.
+        session: CheckoutSessionId,
+    },
+    /// The customer has a tenant, and it is not the one asked for.
+    #[error("{customer} already belongs to tenant {tenant}; start it without tenant_id, or with that one")]
+    CustomerOfAnotherTenant {
+        /// The customer.
+        customer: StripeCustomerId,
+        /// Its tenant.
+        tenant: TenantId,
+    },
+    /// The subscription has a tenant, and it is not the one asked for.
+    #[error("{subscription} already belongs to tenant {tenant}")]
+    SubscriptionOfAnotherTenant {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// Its tenant.
+        tenant: TenantId,
+    },
+    /// The subscription is not the customer's.
+    #[error("{subscription} belongs to {owner}, not to {customer}; correct one of the two")]
+    SubscriptionOfAnotherCustomer {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// Whose it is at Stripe.
+        owner: StripeCustomerId,
+        /// Whose it should be.
+        customer: StripeCustomerId,
+    },
+    /// A tenant has one customer.
+    #[error("tenant {tenant} already has the customer {owner}, so {customer} cannot be its customer too")]
+    TenantOfAnotherCustomer {
+        /// The tenant.
+        tenant: TenantId,
+        /// Its customer.
+        owner: StripeCustomerId,
+        /// The one that was asked for.
+        customer: StripeCustomerId,
+    },
+    /// Row and metadata name different tenants.
+    #[error(
+        "row and metadata of this purchase name different tenants, {one} and {other}; correct metadata.tenant_id at Stripe"
+    )]
+    TwoTenants {
+        /// One of them.
+        one: TenantId,
+        /// Another.
+        other: TenantId,
+    },
+    /// The tenant does not exist.
+    #[error("tenant {0} does not exist here")]
+    NoSuchTenant(TenantId),
+    /// The customer was deleted at Stripe.
+    #[error("{0} was deleted at Stripe; correct the customer")]
+    DeletedCustomer(StripeCustomerId),
+    /// No item, or several, could be the one that counts licences.
+    #[error(
+        "{0} has no item, or several, that could count licences; name the licence price in LICENSE_PRICE_IDS and start it again"
+    )]
+    AmbiguousItem(StripeSubscriptionId),
+    /// Billed by reported usage: it has no quantity.
+    #[error("{0} is metered and has no quantity to take as a licence count")]
+    Metered(StripeSubscriptionId),
+    /// Sold on top of a licence, and no licence by itself.
+    #[error("{0} is an add-on (metadata.addon_key) and makes no tenant; name the licence subscription")]
+    AddOn(StripeSubscriptionId),
+    /// Not paying.
+    #[error("{subscription} is {status} at Stripe and entitles to nothing; start it again when it is active")]
+    NotLive {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// What Stripe says.
+        status: Status,
+    },
+}
+
+impl Classify for Refusal {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Input(_) | Self::UnpaidSession(_) | Self::EmptySession(_) => FailureKind::ValidationError,
+            Self::CustomerOfAnotherTenant { .. } | Self::SubscriptionOfAnotherTenant { .. } => {
+                FailureKind::DuplicateError
+            }
+            Self::SessionOfAnother { .. }
+            | Self::SubscriptionOfAnotherCustomer { .. }
+            | Self::TenantOfAnotherCustomer { .. }
+            | Self::TwoTenants { .. } => FailureKind::ConflictError,
+            Self::NoSuchTenant(_) => FailureKind::TenantNotFound,
+            Self::DeletedCustomer(_) => FailureKind::StripeNotFound,
+            Self::AmbiguousItem(_) => FailureKind::AmbiguousSubscription,
+            Self::Metered(_) | Self::AddOn(_) | Self::NotLive { .. } => FailureKind::NotLicensable,
+        }
+    }
+
+    /// A refusal stands until a person changes something.
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}

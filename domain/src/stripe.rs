@@ -1,0 +1,146 @@
+//! Stripe's objects, as far as they matter here. `stripe_gateway` reads them, `store` writes them.
+//!
+//! Times are Unix seconds, amounts are in the currency's smallest unit, as at Stripe.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{
+    AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
+    TenantId,
+};
+use crate::license::{Item, LicenseRules, Status};
+use crate::names::metadata;
+use crate::purchase::SoldSubscription;
+use crate::words::LicenseCount;
+
+/// `metadata` of an object: up to 50 pairs of the seller's choice.
+pub type Metadata = BTreeMap<String, String>;
+
+/// The tenant that an object is tagged with. A tag that is no UUID was not ours and says nothing.
+pub fn tagged_tenant(metadata: &Metadata) -> Option<TenantId> {
+    metadata.get(metadata::TENANT_ID)?.parse().ok()
+}
+
+/// The account behind a key, see <https://docs.stripe.com/api/accounts/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeAccount {
+    /// Its id.
+    pub id: AccountId,
+}
+
+/// A customer that was not deleted, see <https://docs.stripe.com/api/customers/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeCustomer {
+    /// Its id.
+    pub id: StripeCustomerId,
+    /// Tags.
+    pub metadata: Metadata,
+}
+
+/// A checkout session, see <https://docs.stripe.com/api/checkout/sessions/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutSession {
+    /// Its id.
+    pub id: CheckoutSessionId,
+    /// Whether nothing more is to be paid: `payment_status` is `paid` or `no_payment_required`.
+    pub is_paid: bool,
+    /// Who bought; none before the session completes.
+    pub customer: Option<StripeCustomerId>,
+    /// What was bought; none outside subscription mode.
+    pub subscription: Option<StripeSubscriptionId>,
+}
+
+/// A subscription, see <https://docs.stripe.com/api/subscriptions/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeSubscription {
+    /// Its id.
+    pub id: StripeSubscriptionId,
+    /// Whose it is.
+    pub customer: StripeCustomerId,
+    /// Its state.
+    pub status: Status,
+    /// What it consists of.
+    pub items: Vec<SubscriptionItem>,
+    /// When it was made.
+    pub created: i64,
+    /// When it will end, set by flexible billing and by the customer portal.
+    pub cancel_at: Option<i64>,
+    /// Whether it ends with its period.
+    pub cancel_at_period_end: bool,
+    /// When its end was asked for.
+    pub canceled_at: Option<i64>,
+    /// Tags.
+    pub metadata: Metadata,
+}
+
+impl StripeSubscription {
+    /// Its items, as the licence rules see them.
+    pub fn license_items(&self) -> Vec<Item> {
+        self.items
+            .iter()
+            .map(|item| Item { id: item.id.clone(), price: item.price.id.clone(), quantity: item.quantity })
+            .collect()
+    }
+
+    /// As an onboarding sees it.
+    pub fn sold(&self, rules: &LicenseRules) -> SoldSubscription {
+        SoldSubscription {
+            id: self.id.clone(),
+            customer: self.customer.clone(),
+            status: self.status,
+            is_add_on: self.metadata.contains_key(metadata::ADDON_KEY),
+            seats: rules.seats(&self.license_items()),
+        }
+    }
+}
+
+/// One line of a subscription, see <https://docs.stripe.com/api/subscription_items/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionItem {
+    /// Its id.
+    pub id: SubscriptionItemId,
+    /// What it sells.
+    pub price: StripePrice,
+    /// How many; none where usage is metered.
+    pub quantity: Option<LicenseCount>,
+    /// Begin of the paid period.
+    pub current_period_start: i64,
+    /// End of the paid period.
+    pub current_period_end: i64,
+}
+
+/// A price, see <https://docs.stripe.com/api/prices/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripePrice {
+    /// Its id.
+    pub id: PriceId,
+    /// What it is the price of.
+    pub product: StripeProduct,
+    /// Whether it can still be bought.
+    pub is_active: bool,
+    /// Per unit; none for tiers.
+    pub unit_amount: Option<i64>,
+    /// ISO 4217 in lower case.
+    pub currency: String,
+    /// `day`, `week`, `month` or `year`.
+    pub recurring_interval: Option<String>,
+    /// How many of those.
+    pub recurring_interval_count: Option<i32>,
+    /// Tags.
+    pub metadata: Metadata,
+}
+
+/// A product, see <https://docs.stripe.com/api/products/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeProduct {
+    /// Its id.
+    pub id: ProductId,
+    /// What customers read. The id stands in for the name of a deleted product.
+    pub name: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// Whether it can still be bought.
+    pub is_active: bool,
+    /// Tags.
+    pub metadata: Metadata,
+}

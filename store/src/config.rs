@@ -1,0 +1,95 @@
+//! The settings that concern Postgres.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// A step that asks Postgres has 5 seconds. These lie below, so that the step can still say
+/// what it waited for.
+const STATEMENT_TIMEOUT: &str = "4000";
+const LOCK_TIMEOUT: &str = "3000";
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// `DATABASE_URL` and `DATABASE_MAX_CONNECTIONS`.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    options: PgConnectOptions,
+    connections_max: u32,
+}
+
+/// A setting that is missing or wrong. It never repeats the value, which holds a password.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set.
+    #[error("DATABASE_URL is not set; set it to postgres://user:password@host:5432/database")]
+    UrlMissing,
+    /// Not a URL of Postgres.
+    #[error("DATABASE_URL is not a URL of Postgres; set it to postgres://user:password@host:5432/database")]
+    UrlWrong,
+    /// Not a number of connections.
+    #[error("DATABASE_MAX_CONNECTIONS is not a whole number from 1 to 1000")]
+    ConnectionsWrong,
+}
+
+impl DatabaseConfig {
+    /// The settings that `lookup` knows by their names.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let url = lookup("DATABASE_URL").filter(|url| !url.is_empty()).ok_or(ConfigError::UrlMissing)?;
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let options = PgConnectOptions::from_str(&url).ok().filter(|_| is_postgres).ok_or(ConfigError::UrlWrong)?;
+        let connections_max = match lookup("DATABASE_MAX_CONNECTIONS") {
+            None => 10,
+            Some(text) => text.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or(ConfigError::ConnectionsWrong)?,
+        };
+        Ok(Self { options, connections_max })
+    }
+
+    /// Where it points to, without user and password.
+    pub fn place(&self) -> String {
+        let database = self.options.get_database().unwrap_or("(default)");
+        format!("{}:{}/{database}", self.options.get_host(), self.options.get_port())
+    }
+
+    pub(crate) fn pool(&self) -> PgPool {
+        let limits = [("statement_timeout", STATEMENT_TIMEOUT), ("lock_timeout", LOCK_TIMEOUT)];
+        PgPoolOptions::new()
+            .max_connections(self.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(self.options.clone().application_name("tenantry").options(limits))
+    }
+
+    /// For migrations, which may well take longer than a step.
+    pub(crate) fn unhurried(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
+    }
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DatabaseConfig({}, at most {} connections)", self.place(), self.connections_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(settings: &[(&str, &str)], expected: Result<&str, ConfigError>) {
+        let lookup = |name: &str| settings.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let found = DatabaseConfig::from_env(lookup).map(|config| format!("{config:?}"));
+        assert_eq!(found, expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_and_a_right_one_never_shows_its_password() {
+        let url = ("DATABASE_URL", "postgres://ann:secret@127.0.0.1:5433/tenantry");
+        check(&[url], Ok("DatabaseConfig(127.0.0.1:5433/tenantry, at most 10 connections)"));
+        check(&[], Err(ConfigError::UrlMissing));
+        check(&[("DATABASE_URL", "")], Err(ConfigError::UrlMissing));
+        check(&[("DATABASE_URL", "mysql://ann:secret@host/tenantry")], Err(ConfigError::UrlWrong));
+        check(&[url, ("DATABASE_MAX_CONNECTIONS", "none")], Err(ConfigError::ConnectionsWrong));
+        check(&[url, ("DATABASE_MAX_CONNECTIONS", "0")], Err(ConfigError::ConnectionsWrong));
+    }
+}

@@ -1,0 +1,56 @@
+//! All SQL, and the schema's migrations.
+//!
+//! One query has one home here. Whatever must hold together is one transaction, and every
+//! transaction takes its locks in the same order: the customer, the tenant's row, then
+//! products and prices by id. What it leaves out: what to do with an answer (`activities`),
+//! and every rule (`domain`).
+
+mod account;
+mod config;
+mod customers;
+mod error;
+mod events;
+mod license_count;
+mod schema;
+mod show;
+mod subscriptions;
+mod tenants;
+
+pub use account::AccountRow;
+pub use config::{ConfigError, DatabaseConfig};
+pub use error::Error;
+pub use schema::{MIGRATIONS, SchemaState};
+pub use show::{LicenseChangeView, SubscriptionView, TenantView, Whose};
+pub use subscriptions::{Import, Ticket};
+
+use domain::ids::TenantId;
+use domain::license::LicenseRules;
+use sqlx::PgPool;
+
+/// The database, as all of it is used: through the functions of this crate.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    /// The tenant that owns the Stripe account, its catalogue and its events.
+    master: TenantId,
+    rules: LicenseRules,
+}
+
+impl Store {
+    /// A store over `config`'s database. Connects when first used, so that it can be made
+    /// while Postgres is away.
+    pub fn new(config: &DatabaseConfig, master: TenantId, rules: LicenseRules) -> Self {
+        Self { pool: config.pool(), master, rules }
+    }
+
+    /// How licences are read out of subscriptions.
+    pub fn rules(&self) -> &LicenseRules {
+        &self.rules
+    }
+
+    /// Answers when Postgres does.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! A tenant as a person wants to see it.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
+use uuid::Uuid;
+
+use crate::{Error, Store};
+
+/// How a person names a tenant.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// By its id.
+    Tenant(TenantId),
+    /// By its customer.
+    Customer(StripeCustomerId),
+    /// By one of its subscriptions.
+    Subscription(StripeSubscriptionId),
+}
+
+/// A tenant with what belongs to it.
+#[derive(Clone, Debug)]
+pub struct TenantView {
+    /// Its id.
+    pub tenant: Uuid,
+    /// Its name.
+    pub client_name: String,
+    /// Its e-mail.
+    pub email: String,
+    /// Its licences; none is no limit.
+    pub licensed_user_count: Option<i32>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The run that made it.
+    pub created_by_run: Option<String>,
+    /// Its customer at Stripe.
+    pub stripe_customer_id: Option<String>,
+    /// Its subscriptions, newest first.
+    pub subscriptions: Vec<SubscriptionView>,
+    /// What last changed its count.
+    pub last_change: Option<LicenseChangeView>,
+}
+
+/// One subscription of a tenant.
+#[derive(Clone, Debug)]
+pub struct SubscriptionView {
+    /// `sub_…`.
+    pub id: String,
+    /// What Stripe said last.
+    pub status: String,
+    /// Its licences; none where the licence item cannot be told or is metered.
+    pub quantity: Option<i32>,
+    /// `price_…` of the licence item.
+    pub price: Option<String>,
+    /// End of the paid period.
+    pub current_period_end: Option<DateTime<Utc>>,
+    /// When it will end, if that is known.
+    pub cancel_at: Option<DateTime<Utc>>,
+    /// Whether it ends with its period.
+    pub cancel_at_period_end: bool,
+    /// Whether it is an add-on, which licenses nobody.
+    pub is_add_on: bool,
+}
+
+/// One row of `license_changes`.
+#[derive(Clone, Debug)]
+pub struct LicenseChangeView {
+    /// Before.
+    pub from_count: Option<i32>,
+    /// After.
+    pub to_count: i32,
+    /// See [`domain::audit::Cause`].
+    pub cause: String,
+    /// The workflow that did it.
+    pub workflow_id: String,
+    /// And its run.
+    pub run_id: String,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// The tenant, or none.
+    pub async fn show(&self, whose: &Whose) -> Result<Option<TenantView>, Error> {
+        let Some(tenant) = self.find(whose).await? else { return Ok(None) };
+        let row = sqlx::query!(
+            "SELECT t.client_name, t.email, t.licensed_user_count, t.created_at, t.created_by_run,
+                    c.stripe_customer_external_id AS \"stripe_customer_id?\"
+             FROM tenants t LEFT JOIN stripe_customers c USING (tenant) WHERE t.tenant = $1",
+            tenant.as_uuid(),
+        );
+        let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
+        Ok(Some(TenantView {
+            tenant: tenant.as_uuid(),
+            client_name: row.client_name,
+            email: row.email,
+            licensed_user_count: row.licensed_user_count,
+            created_at: row.created_at,
+            created_by_run: row.created_by_run,
+            stripe_customer_id: row.stripe_customer_id,
+            subscriptions: self.subscriptions_of(tenant).await?,
+            last_change: self.last_change_of(tenant).await?,
+        }))
+    }
+
+    async fn find(&self, whose: &Whose) -> Result<Option<TenantId>, Error> {
+        match whose {
+            Whose::Tenant(tenant) => Ok(Some(*tenant)),
+            Whose::Customer(customer) => self.tenant_of_customer(customer).await,
+            Whose::Subscription(subscription) => self.tenant_of_subscription(subscription).await,
+        }
+    }
+
+    async fn subscriptions_of(&self, tenant: TenantId) -> Result<Vec<SubscriptionView>, Error> {
+        let query = sqlx::query_as!(
+            SubscriptionView,
+            "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
+                    p.stripe_price_external_id AS \"price?\", s.current_period_end, s.cancel_at,
+                    s.cancel_at_period_end, s.metadata ? 'addon_key' AS \"is_add_on!\"
+             FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
+             WHERE s.tenant = $1 ORDER BY s.stripe_created_at DESC, id DESC",
+            tenant.as_uuid(),
+        );
+        Ok(query.fetch_all(&self.pool).await?)
+    }
+
+    async fn last_change_of(&self, tenant: TenantId) -> Result<Option<LicenseChangeView>, Error> {
+        let query = sqlx::query_as!(
+            LicenseChangeView,
+            "SELECT from_count, to_count, cause, workflow_id, run_id, changed_at FROM license_changes
+             WHERE tenant = $1 ORDER BY license_change_id DESC LIMIT 1",
+            tenant.as_uuid(),
+        );
+        Ok(query.fetch_optional(&self.pool).await?)
+    }
+}
