@@ -79,6 +79,11 @@ pub struct StripeId<K: Kind>(String, PhantomData<K>);
 pub trait Kind: 'static {
     /// What the id starts with, e.g. `cus_`.
     const PREFIX: &'static str;
+
+    /// Whether the rest of the id may hold this byte. Nothing that could leave a URL's path.
+    fn allows(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || byte == b'_'
+    }
 }
 
 impl<K: Kind> StripeId<K> {
@@ -93,11 +98,7 @@ impl<K: Kind> FromStr for StripeId<K> {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let rest = text.strip_prefix(K::PREFIX).ok_or(IdError::Prefix(K::PREFIX))?;
-        // A plan made before 2018 may carry any name of the seller's choice; the objects here
-        // have generated ids, so anything else is a mistake or an attempt to leave the URL path.
-        let well_formed = !rest.is_empty()
-            && text.len() <= ID_LENGTH_MAX
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let well_formed = !rest.is_empty() && text.len() <= ID_LENGTH_MAX && rest.bytes().all(K::allows);
         if well_formed { Ok(Self(text.to_owned(), PhantomData)) } else { Err(IdError::Letters(K::PREFIX)) }
     }
 }
@@ -193,9 +194,21 @@ impl Kind for Account {
 // <https://docs.stripe.com/api/products/create#create_product-id>.
 impl Kind for Price {
     const PREFIX: &'static str = "";
+
+    fn allows(byte: u8) -> bool {
+        sellers_choice(byte)
+    }
 }
 impl Kind for Product {
     const PREFIX: &'static str = "";
+
+    fn allows(byte: u8) -> bool {
+        sellers_choice(byte)
+    }
+}
+
+fn sellers_choice(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic() && !b"/?#,".contains(&byte)
 }
 
 /// A Stripe customer, e.g. `cus_QXg1oyoEfW2bZ3`.

@@ -117,7 +117,33 @@ pub struct LicenseRules {
     pub prices: BTreeSet<PriceId>,
 }
 
+/// A setting of the licence rules that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LicenseRulesError {
+    /// Not a list of statuses.
+    #[error("ENTITLED_STATUSES holds something that is not a status of Stripe's, such as active,trialing,past_due")]
+    Statuses,
+    /// Not a list of prices.
+    #[error("LICENSE_PRICE_IDS (or STRIPE_PRO_PRICE_ID) is not a comma-separated list of price ids")]
+    Prices,
+}
+
 impl LicenseRules {
+    /// The settings that `lookup` knows by their names: `ENTITLED_STATUSES`, and
+    /// `LICENSE_PRICE_IDS` or the older `STRIPE_PRO_PRICE_ID`.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, LicenseRulesError> {
+        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let live = match set("ENTITLED_STATUSES") {
+            None => Self::LIVE_BY_DEFAULT.into(),
+            Some(list) => listed(&list).map_err(|()| LicenseRulesError::Statuses)?,
+        };
+        let prices = match set("LICENSE_PRICE_IDS").or_else(|| set("STRIPE_PRO_PRICE_ID")) {
+            None => BTreeSet::new(),
+            Some(list) => listed(&list).map_err(|()| LicenseRulesError::Prices)?,
+        };
+        Ok(Self { live, prices })
+    }
+
     /// What entitles when nothing else is said.
     pub const LIVE_BY_DEFAULT: [Status; 3] = [Status::Active, Status::Trialing, Status::PastDue];
 
@@ -134,6 +160,10 @@ impl LicenseRules {
             (None, _) | (Some(_), _) => Seats::Ambiguous,
         }
     }
+}
+
+fn listed<T: FromStr + Ord>(list: &str) -> Result<BTreeSet<T>, ()> {
+    list.split(',').map(|word| word.trim().parse().map_err(|_| ())).collect()
 }
 
 /// One line of a subscription.
@@ -319,6 +349,20 @@ mod tests {
         check(&["price_seat"], std::slice::from_ref(&support), None);
         check(&["price_seat", "price_support"], &[seats, support], None);
         check(&[], &[], None);
+    }
+
+    #[test]
+    fn the_rules_come_from_the_settings() {
+        let read = |name: &str, value: &str| {
+            LicenseRules::from_env(|asked| (asked == name).then(|| value.to_owned()))
+                .map(|r| (r.live.len(), r.prices.len()))
+        };
+        assert_eq!(read("NOTHING", ""), Ok((3, 0)));
+        assert_eq!(read("ENTITLED_STATUSES", "active, trialing"), Ok((2, 0)));
+        assert_eq!(read("ENTITLED_STATUSES", "active,paying"), Err(LicenseRulesError::Statuses));
+        assert_eq!(read("LICENSE_PRICE_IDS", "price_a,price_b"), Ok((3, 2)));
+        assert_eq!(read("STRIPE_PRO_PRICE_ID", "price_a"), Ok((3, 1)));
+        assert_eq!(read("LICENSE_PRICE_IDS", "price_a,,price_b"), Err(LicenseRulesError::Prices));
     }
 
     #[test]

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 
+// The markers that `#[activity(definition = ..)]` asks for; the macro below puts them in a
+// module that it names after the struct.
+pub use self::tenant_steps::*;
+
 use crate::create_tenant::CreateTenantInput;
 use crate::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
 use crate::license::Status;

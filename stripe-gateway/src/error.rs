@@ -1,0 +1,145 @@
+//! What a request to Stripe can end with, and whether trying again helps.
+
+use std::fmt;
+use std::time::Duration;
+
+use domain::failure::{Classify, FailureKind, Retry};
+use domain::refusal::Refusal;
+
+use crate::Mode;
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer: refused, reset, timed out. Whether a write took effect is not known.
+    #[error("failed to reach Stripe for {request}")]
+    Unreachable {
+        /// Method and path.
+        request: String,
+        /// What the transport says.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The object does not exist, in this mode.
+    #[error("{object} does not exist at Stripe in {mode} mode; correct it and start it again ({answer})")]
+    NotFound {
+        /// Its id.
+        object: String,
+        /// The mode of the key.
+        mode: Mode,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A payment did not go through.
+    #[error("{0}")]
+    Declined(Answer),
+    /// Understood and refused.
+    #[error("{0}")]
+    Refused(Answer),
+    /// The key is not, or no longer, good for this. A new key mends it without a replay.
+    #[error("Stripe does not accept the key: {0}; set a valid key and restart, the run goes on by itself")]
+    Unauthorized(Answer),
+    /// Too many requests.
+    #[error("{answer}")]
+    Throttled {
+        /// The answer.
+        answer: Answer,
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// Stripe cannot now.
+    #[error("{0}")]
+    Unavailable(Answer),
+    /// An answer that says yes and cannot be read; a new version may.
+    #[error("failed to read the answer to {request}: {wrong}")]
+    Unreadable {
+        /// Method and path.
+        request: String,
+        /// The field, and what is wrong with it.
+        wrong: String,
+    },
+    /// An object was read, and what it says forbids to go on.
+    #[error(transparent)]
+    Forbidden(#[from] Refusal),
+}
+
+/// An answer of Stripe, or of something on the way to it, that does not say yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Method and path.
+    pub request: String,
+    /// HTTP status.
+    pub status: u16,
+    /// `error.type`, `error.code` and `error.decline_code`, as far as they are there.
+    pub codes: Vec<String>,
+    /// `error.message`; left out where it would quote the key.
+    pub message: Option<String>,
+    /// What Stripe's support asks for.
+    pub request_id: Option<String>,
+    /// `Stripe-Should-Retry`, which overrules the status.
+    pub should_retry: Option<bool>,
+    /// Whether it is Stripe's own answer, kept under the idempotency key for a day, and not
+    /// the page of a proxy.
+    pub is_stripes: bool,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: HTTP {}", self.request, self.status)?;
+        for code in &self.codes {
+            write!(f, " {code}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ", {message}")?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, ", request {id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// Whether Stripe answered 5xx: the same key will answer the same for a day, so look
+    /// first and then take the next key. After *no* answer the key must be kept. See
+    /// <https://docs.stripe.com/api/idempotent_requests>.
+    pub fn used_up_its_key(&self) -> bool {
+        match self {
+            Self::Unavailable(answer) => answer.is_stripes && answer.status >= 500,
+            Self::Unreachable { .. }
+            | Self::NotFound { .. }
+            | Self::Declined(_)
+            | Self::Refused(_)
+            | Self::Unauthorized(_)
+            | Self::Throttled { .. }
+            | Self::Unreadable { .. }
+            | Self::Forbidden(_) => false,
+        }
+    }
+}
+
+impl Classify for Error {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotFound { .. } => FailureKind::StripeNotFound,
+            Self::Declined(_) => FailureKind::PaymentDeclined,
+            Self::Refused(_) => FailureKind::StripeRefused,
+            Self::Unauthorized(_) => FailureKind::StripeUnauthorized,
+            Self::Forbidden(refusal) => refusal.kind(),
+            Self::Unreachable { .. } | Self::Throttled { .. } | Self::Unavailable(_) | Self::Unreadable { .. } => {
+                FailureKind::StripeUnavailable
+            }
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::NotFound { .. } | Self::Declined(_) | Self::Refused(_) => Retry::Never,
+            Self::Forbidden(refusal) => refusal.retry(),
+            Self::Throttled { wait, .. } => Retry::After(*wait),
+            Self::Unreachable { .. } | Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable { .. } => {
+                Retry::Backoff
+            }
+        }
+    }
+}

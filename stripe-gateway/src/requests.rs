@@ -1,0 +1,97 @@
+//! The requests that we make, one function each.
+
+use std::collections::HashMap;
+
+use domain::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
+use domain::names::metadata;
+use domain::stripe::{CheckoutSession, StripeAccount, StripeCustomer, StripeSubscription};
+use serde::de::IgnoredAny;
+use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription};
+use stripe_checkout::checkout_session::RetrieveCheckoutSession;
+use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use stripe_core::customer::{RetrieveCustomer, UpdateCustomer};
+
+use crate::error::Error;
+use crate::transport::{IdempotencyKey, Stripe};
+use crate::wire;
+
+/// Expansion stops at four levels, see <https://docs.stripe.com/expand>; this is just four.
+const PRODUCT_OF_EACH_ITEM: &str = "items.data.price.product";
+
+/// What an onboarded customer is tagged with.
+#[derive(Clone, Debug)]
+pub struct CustomerTags<'a> {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where the application lives.
+    pub app_url: &'a str,
+}
+
+impl CustomerTags<'_> {
+    /// The keys to set. The empty text deletes one, see <https://docs.stripe.com/api/metadata>.
+    fn pairs(&self) -> [(&'static str, String); 4] {
+        [
+            (metadata::TENANT_ID, self.tenant.to_string()),
+            (metadata::ALGAPSA_URL, self.app_url.to_owned()),
+            (metadata::ONBOARDED, "true".to_owned()),
+            (metadata::PENDING_TENANT, String::new()),
+        ]
+    }
+
+    /// Whether a customer carries them already.
+    pub fn are_on(&self, customer: &StripeCustomer) -> bool {
+        let found = |key: &str| customer.metadata.get(key).map(String::as_str).unwrap_or_default();
+        self.pairs().iter().all(|(key, value)| found(key) == value)
+    }
+}
+
+impl Stripe {
+    /// The account behind the key.
+    pub async fn account(&self) -> Result<StripeAccount, Error> {
+        // Its typed builder lives in a crate of its own, for this one line.
+        let request = RequestBuilder::new(StripeMethod::Get, "/account");
+        Ok(self.get::<wire::Account>(request, "the account of the key").await?.into())
+    }
+
+    /// A customer that was not deleted.
+    pub async fn customer(&self, id: &StripeCustomerId) -> Result<StripeCustomer, Error> {
+        let request = RetrieveCustomer::new(id.as_str()).build();
+        Ok(self.get::<wire::Customer>(request, id.as_str()).await?.alive()?)
+    }
+
+    /// A subscription with the product of each of its items.
+    pub async fn subscription(&self, id: &StripeSubscriptionId) -> Result<StripeSubscription, Error> {
+        let request = RetrieveSubscription::new(id.as_str()).expand([PRODUCT_OF_EACH_ITEM.to_owned()]).build();
+        Ok(self.get::<wire::Subscription>(request, id.as_str()).await?.into())
+    }
+
+    /// A checkout session.
+    pub async fn checkout_session(&self, id: &CheckoutSessionId) -> Result<CheckoutSession, Error> {
+        let request = RetrieveCheckoutSession::new(id.as_str()).build();
+        Ok(self.get::<wire::Session>(request, id.as_str()).await?.into())
+    }
+
+    /// Puts the tenant's id on the subscription, and leaves every other tag alone.
+    pub async fn tag_subscription(
+        &self,
+        id: &StripeSubscriptionId,
+        tenant: TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<(), Error> {
+        let tags = HashMap::from([(metadata::TENANT_ID.to_owned(), tenant.to_string())]);
+        let request = UpdateSubscription::new(id.as_str()).metadata(tags).build();
+        self.post::<IgnoredAny>(request, id.as_str(), key).await.map(drop)
+    }
+
+    /// Puts the tags on the customer, and leaves every other one alone.
+    pub async fn tag_customer(
+        &self,
+        id: &StripeCustomerId,
+        tags: &CustomerTags<'_>,
+        key: &IdempotencyKey,
+    ) -> Result<(), Error> {
+        let tags: HashMap<_, _> = tags.pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let request = UpdateCustomer::new(id.as_str()).metadata(tags).build();
+        self.post::<IgnoredAny>(request, id.as_str(), key).await.map(drop)
+    }
+}

@@ -1,0 +1,200 @@
+//! Stripe's answers, as far as we read them. Each field that is missing or misshapen is named;
+//! fields that we do not know are ignored, because Stripe adds some at any time.
+
+use std::collections::BTreeMap;
+
+use domain::ids::{
+    AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
+};
+use domain::license::Status;
+use domain::stripe::{self, StripeAccount, StripeSubscription};
+use domain::words::LicenseCount;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The JSON in `body` as a `T`, or the field that is wrong. The text repeats no value.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let json: serde_json::Value = serde_json::from_slice(body).map_err(|_| "not JSON".to_owned())?;
+    domain::untrusted::parse(json)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: ErrorFields,
+}
+
+/// See <https://docs.stripe.com/api/errors>.
+#[derive(Default, Deserialize)]
+pub(crate) struct ErrorFields {
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) decline_code: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Account {
+    id: AccountId,
+}
+
+impl From<Account> for StripeAccount {
+    fn from(account: Account) -> Self {
+        Self { id: account.id }
+    }
+}
+
+/// A customer, or what is left of one: `{"id", "deleted": true}`.
+#[derive(Deserialize)]
+pub(crate) struct Customer {
+    id: StripeCustomerId,
+    #[serde(default)]
+    deleted: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+impl Customer {
+    pub(crate) fn alive(self) -> Result<stripe::StripeCustomer, domain::refusal::Refusal> {
+        if self.deleted {
+            return Err(domain::refusal::Refusal::DeletedCustomer(self.id));
+        }
+        Ok(stripe::StripeCustomer { id: self.id, metadata: self.metadata })
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Session {
+    id: CheckoutSessionId,
+    payment_status: String,
+    customer: Option<StripeCustomerId>,
+    subscription: Option<StripeSubscriptionId>,
+}
+
+impl From<Session> for stripe::CheckoutSession {
+    fn from(session: Session) -> Self {
+        Self {
+            is_paid: matches!(session.payment_status.as_str(), "paid" | "no_payment_required"),
+            id: session.id,
+            customer: session.customer,
+            subscription: session.subscription,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Subscription {
+    id: StripeSubscriptionId,
+    customer: StripeCustomerId,
+    status: Status,
+    items: List<Item>,
+    created: i64,
+    cancel_at: Option<i64>,
+    cancel_at_period_end: bool,
+    canceled_at: Option<i64>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    data: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    id: SubscriptionItemId,
+    price: Price,
+    quantity: Option<LicenseCount>,
+    current_period_start: i64,
+    current_period_end: i64,
+}
+
+#[derive(Deserialize)]
+struct Price {
+    id: PriceId,
+    product: Product,
+    active: bool,
+    unit_amount: Option<i64>,
+    currency: String,
+    recurring: Option<Recurring>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Recurring {
+    interval: String,
+    interval_count: i32,
+    usage_type: String,
+}
+
+/// A product, expanded, or what is left of a deleted one.
+#[derive(Deserialize)]
+struct Product {
+    id: ProductId,
+    name: Option<String>,
+    description: Option<String>,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+impl From<Subscription> for StripeSubscription {
+    fn from(read: Subscription) -> Self {
+        Self {
+            id: read.id,
+            customer: read.customer,
+            status: read.status,
+            items: read.items.data.into_iter().map(Item::into_domain).collect(),
+            created: read.created,
+            cancel_at: read.cancel_at,
+            cancel_at_period_end: read.cancel_at_period_end,
+            canceled_at: read.canceled_at,
+            metadata: read.metadata,
+        }
+    }
+}
+
+impl Item {
+    /// A metered item may come with a quantity of old; it is not a number of seats.
+    fn into_domain(self) -> stripe::SubscriptionItem {
+        let is_metered = self.price.recurring.as_ref().is_some_and(|r| r.usage_type == "metered");
+        stripe::SubscriptionItem {
+            id: self.id,
+            price: self.price.into_domain(),
+            quantity: self.quantity.filter(|_| !is_metered),
+            current_period_start: self.current_period_start,
+            current_period_end: self.current_period_end,
+        }
+    }
+}
+
+impl Price {
+    fn into_domain(self) -> stripe::StripePrice {
+        let (interval, count) = self.recurring.map(|r| (r.interval, r.interval_count)).unzip();
+        stripe::StripePrice {
+            id: self.id,
+            product: self.product.into_domain(),
+            is_active: self.active,
+            unit_amount: self.unit_amount,
+            currency: self.currency,
+            recurring_interval: interval,
+            recurring_interval_count: count,
+            metadata: self.metadata,
+        }
+    }
+}
+
+impl Product {
+    fn into_domain(self) -> stripe::StripeProduct {
+        stripe::StripeProduct {
+            name: self.name.unwrap_or_else(|| self.id.to_string()),
+            id: self.id,
+            description: self.description,
+            is_active: self.active,
+            metadata: self.metadata,
+        }
+    }
+}

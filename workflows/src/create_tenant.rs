@@ -1,0 +1,231 @@
+//! A purchase becomes a tenant.
+
+use domain::create_tenant::{CreateTenantInput, CreateTenantResult, CreateTenantState, RunError, Step};
+use domain::failure::FailureKind;
+use domain::ids::TenantId;
+use domain::steps::{
+    CreatedTenant, CustomerOf, LicenseCountOf, LicensedUserCount, NewStripeCustomer, NewTenant, Purchase,
+    SubscriptionOf, TenantSteps,
+};
+use domain::untrusted::Untrusted;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, workflows};
+
+use crate::outcome::{Ending, termination};
+use crate::patience;
+use crate::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
+
+/// `createTenantWorkflow`. Nothing here is undone when a step fails: failures go forward, by
+/// a new run under the same id whose finished steps answer at once.
+#[workflow]
+pub struct CreateTenant {
+    input: Untrusted<CreateTenantInput>,
+    state: CreateTenantState,
+}
+
+#[workflow_methods]
+impl CreateTenant {
+    /// Takes whatever came.
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: Untrusted<CreateTenantInput>) -> Self {
+        Self { input, state: CreateTenantState::default() }
+    }
+
+    /// From purchase to tenant.
+    #[run(name = "createTenantWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CreateTenantResult> {
+        match Self::onboard(ctx).await {
+            Ok(result) => Ok(result),
+            Err(ending) => {
+                Self::record(ctx, &ending);
+                Err(termination(ending))
+            }
+        }
+    }
+
+    /// Where it stands.
+    #[query(name = "state")]
+    pub fn state(&self, _ctx: &WorkflowContextView) -> CreateTenantState {
+        self.state.clone()
+    }
+
+    async fn onboard(ctx: &mut WorkflowContext<Self>) -> Result<CreateTenantResult, Ending> {
+        let input = ctx.state(|s| s.input.clone()).into_valid()?;
+        let purchase = Self::resolve(ctx, &input).await?;
+        let tenant = Self::create(ctx, &input, &purchase).await?;
+        Self::insert_customer(ctx, &input, &purchase, tenant.tenant_id).await?;
+        Self::import(ctx, &purchase, tenant.tenant_id).await?;
+        let count = Self::count(ctx, &input, tenant.tenant_id).await?;
+        Self::tag(ctx, &purchase, tenant.tenant_id).await?;
+        Ok(result(purchase, tenant, count))
+    }
+
+    async fn resolve(ctx: &mut WorkflowContext<Self>, input: &CreateTenantInput) -> Result<Purchase, Ending> {
+        Self::begin(ctx, Step::ResolvePurchase);
+        let options = patience::stripe(format!("look at {}", input.summary()));
+        let purchase = ctx.execute_activity(TenantSteps::resolve_purchase, input.clone(), options).await?;
+        ctx.upsert_search_attributes(
+            [
+                Some(TENANT_ID.value_set(purchase.tenant_id.to_string())),
+                purchase.stripe_customer_id.as_ref().map(|id| STRIPE_CUSTOMER_ID.value_set(id.to_string())),
+                purchase.stripe_subscription_id.as_ref().map(|id| STRIPE_SUBSCRIPTION_ID.value_set(id.to_string())),
+            ]
+            .into_iter()
+            .flatten(),
+        );
+        ctx.state_mut(|s| s.state.tenant_id = Some(purchase.tenant_id));
+        Self::done(ctx, Step::ResolvePurchase);
+        Ok(purchase)
+    }
+
+    async fn create(
+        ctx: &mut WorkflowContext<Self>,
+        input: &CreateTenantInput,
+        purchase: &Purchase,
+    ) -> Result<CreatedTenant, Ending> {
+        Self::begin(ctx, Step::CreateTenant);
+        let new = NewTenant {
+            tenant_id: purchase.tenant_id,
+            tenant_id_was_given: input.tenant_id.is_some(),
+            client_name: input.client_name.clone(),
+            email: input.email.clone(),
+            stripe_customer_id: purchase.stripe_customer_id.clone(),
+            count_follows: purchase.stripe_subscription_id.is_some() || input.initial_license_count.is_some(),
+        };
+        let options = patience::database(format!("make tenant {}", purchase.tenant_id));
+        let tenant = ctx.execute_activity(TenantSteps::create_tenant, new, options).await?;
+        if tenant.tenant_id != purchase.tenant_id {
+            // Another onboarding had the customer first; this one goes on with its tenant.
+            ctx.upsert_search_attributes([TENANT_ID.value_set(tenant.tenant_id.to_string())]);
+            ctx.state_mut(|s| s.state.tenant_id = Some(tenant.tenant_id));
+        }
+        Self::done(ctx, Step::CreateTenant);
+        Ok(tenant)
+    }
+
+    async fn insert_customer(
+        ctx: &mut WorkflowContext<Self>,
+        input: &CreateTenantInput,
+        purchase: &Purchase,
+        tenant_id: TenantId,
+    ) -> Result<(), Ending> {
+        let Some(stripe_customer_id) = purchase.stripe_customer_id.clone() else { return Ok(()) };
+        Self::begin(ctx, Step::InsertStripeCustomer);
+        let options = patience::database(format!("insert {stripe_customer_id}"));
+        let new = NewStripeCustomer {
+            tenant_id,
+            stripe_customer_id,
+            email: input.email.clone(),
+            client_name: input.client_name.clone(),
+        };
+        ctx.execute_activity(TenantSteps::insert_stripe_customer, new, options).await?;
+        Self::done(ctx, Step::InsertStripeCustomer);
+        Ok(())
+    }
+
+    async fn import(ctx: &mut WorkflowContext<Self>, purchase: &Purchase, tenant_id: TenantId) -> Result<(), Ending> {
+        let Some(stripe_subscription_id) = purchase.stripe_subscription_id.clone() else { return Ok(()) };
+        Self::begin(ctx, Step::ImportSubscription);
+        let options = patience::stripe(format!("import {stripe_subscription_id}"));
+        let of = SubscriptionOf { tenant_id, stripe_subscription_id };
+        ctx.execute_activity(TenantSteps::import_subscription, of, options).await?;
+        Self::done(ctx, Step::ImportSubscription);
+        Ok(())
+    }
+
+    async fn count(
+        ctx: &mut WorkflowContext<Self>,
+        input: &CreateTenantInput,
+        tenant_id: TenantId,
+    ) -> Result<LicensedUserCount, Ending> {
+        Self::begin(ctx, Step::SetLicensedUserCount);
+        let options = patience::database(format!("count the licences of {tenant_id}"));
+        let of = LicenseCountOf { tenant_id, initial_license_count: input.initial_license_count };
+        let count = ctx.execute_activity(TenantSteps::set_licensed_user_count, of, options).await?;
+        Self::done(ctx, Step::SetLicensedUserCount);
+        Ok(count)
+    }
+
+    /// Both tags at once: neither needs the other.
+    async fn tag(ctx: &mut WorkflowContext<Self>, purchase: &Purchase, tenant_id: TenantId) -> Result<(), Ending> {
+        let Some(stripe_customer_id) = purchase.stripe_customer_id.clone() else { return Ok(()) };
+        Self::begin(ctx, Step::TagCustomer);
+        let options = patience::stripe(format!("tag {stripe_customer_id}"));
+        let of_customer = CustomerOf { tenant_id, stripe_customer_id };
+        let customer = ctx.execute_activity(TenantSteps::tag_customer, of_customer, options);
+        let Some(stripe_subscription_id) = purchase.stripe_subscription_id.clone() else {
+            customer.await?;
+            Self::done(ctx, Step::TagCustomer);
+            return Ok(());
+        };
+        let options = patience::stripe(format!("tag {stripe_subscription_id}"));
+        let of_subscription = SubscriptionOf { tenant_id, stripe_subscription_id };
+        let subscription = ctx.execute_activity(TenantSteps::tag_subscription, of_subscription, options);
+        let (customer, subscription) = workflows::join!(customer, subscription);
+        subscription?;
+        Self::done(ctx, Step::TagSubscription);
+        customer?;
+        Self::done(ctx, Step::TagCustomer);
+        Ok(())
+    }
+
+    fn begin(ctx: &mut WorkflowContext<Self>, step: Step) {
+        ctx.state_mut(|s| s.state.step = Some(step));
+        Self::describe(ctx);
+    }
+
+    fn done(ctx: &mut WorkflowContext<Self>, step: Step) {
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.done.push(step);
+        });
+        Self::describe(ctx);
+    }
+
+    fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
+        let error = match ending {
+            Ending::Failed(error) => error.clone(),
+            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; what was done stays"),
+        };
+        ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.error = Some(error);
+        });
+        Self::describe(ctx);
+    }
+
+    /// The markdown that stands on the run's page in the Temporal UI.
+    fn describe(ctx: &WorkflowContext<Self>) {
+        let details = ctx.state(|s| details(&s.state));
+        ctx.set_current_details(details);
+    }
+}
+
+fn details(state: &CreateTenantState) -> String {
+    let tenant = state.tenant_id.map_or_else(|| "not fixed yet".to_owned(), |tenant| format!("`{tenant}`"));
+    let mut lines = vec![format!("**Tenant** {tenant}"), String::new()];
+    for step in Step::ALL {
+        if state.done.contains(&step) {
+            lines.push(format!("- [x] {}", step.as_str()));
+        } else if state.step == Some(step) {
+            lines.push(format!("- [ ] {} **under way**", step.as_str()));
+        }
+    }
+    if let Some(error) = &state.error {
+        lines.push(format!("\n**{}**: {}", error.kind, error.message));
+    }
+    lines.join("\n")
+}
+
+fn result(purchase: Purchase, tenant: CreatedTenant, count: LicensedUserCount) -> CreateTenantResult {
+    CreateTenantResult {
+        tenant_id: tenant.tenant_id,
+        tenant: tenant.tenant_id,
+        created: tenant.created,
+        licensed_user_count: count.licensed_user_count,
+        stripe_customer_id: purchase.stripe_customer_id,
+        stripe_subscription_id: purchase.stripe_subscription_id,
+        warnings: [purchase.warnings, tenant.warnings, count.warnings].concat(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The order of things, as deterministic code.
+//!
+//! Of ours it sees `domain` alone, so it cannot name a runtime, a database or an HTTP client:
+//! what happens is asked for through the activities that `domain::steps` declares. Clocks,
+//! randomness, `HashMap` and the environment are forbidden here by `clippy.toml`, because a
+//! run is replayed from its history and must take the same way again.
+
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod create_tenant;
+mod outcome;
+mod patience;
+pub mod search_attributes;
+
+pub use create_tenant::CreateTenant;

@@ -1,0 +1,61 @@
+//! How a run ends badly: one type, one message, both where an operator looks for them.
+
+use domain::create_tenant::RunError;
+use domain::failure::{Classify, FailureKind};
+use domain::refusal::Refusal;
+use temporalio_workflow::common::error::{ApplicationFailure, IncomingError};
+use temporalio_workflow::{ActivityExecutionError, RetryState, WorkflowTermination};
+
+/// What ended a run.
+pub(crate) enum Ending {
+    /// A step failed for good, or the input did.
+    Failed(RunError),
+    /// A person cancelled it.
+    Cancelled,
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(RunError::new(refusal.kind(), refusal.to_string()))
+    }
+}
+
+impl From<ActivityExecutionError> for Ending {
+    fn from(error: ActivityExecutionError) -> Self {
+        if error.as_cancelled().is_some() {
+            return Self::Cancelled;
+        }
+        match &error {
+            ActivityExecutionError::Failed(failed) if failed.retry_state() != RetryState::NonRetryableFailure => {
+                Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error)))
+            }
+            _ => Self::Failed(permanent(&error)),
+        }
+    }
+}
+
+/// The type and the words that the activity gave.
+fn permanent(error: &ActivityExecutionError) -> RunError {
+    match error.cause() {
+        Some(IncomingError::Application(failure)) => RunError {
+            kind: failure.type_name().unwrap_or(FailureKind::ConflictError.as_str()).to_owned(),
+            message: failure.source_error().to_string(),
+        },
+        _ => RunError::new(FailureKind::ConflictError, error.to_string()),
+    }
+}
+
+fn exhausted(error: &ActivityExecutionError) -> String {
+    let last = error.cause().map(|cause| cause.failure().message.as_str()).unwrap_or_default();
+    format!("seven days of trying did not help; when what it waits for is back, start it again (last: {last})")
+}
+
+/// The failure that closes the run.
+pub(crate) fn termination(ending: Ending) -> WorkflowTermination {
+    match ending {
+        Ending::Cancelled => WorkflowTermination::cancelled(),
+        Ending::Failed(error) => {
+            ApplicationFailure::builder(error.message).type_name(error.kind).non_retryable(true).build().into()
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! How long a step is tried.
+//!
+//! Transient trouble is waited out: Stripe, the network and Postgres come back. One try is
+//! short, so that a killed worker costs seconds. Whether a failure is permanent is decided
+//! beside each error, not here.
+
+use std::time::Duration;
+
+use temporalio_workflow::{ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy};
+
+const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A step that asks Postgres.
+pub(crate) fn database(summary: impl Into<String>) -> ActivityOptions {
+    patient(Duration::from_secs(5), summary.into())
+}
+
+/// A step that asks Stripe.
+pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
+    patient(Duration::from_secs(15), summary.into())
+}
+
+fn patient(one_try: Duration, summary: String) -> ActivityOptions {
+    let timeouts =
+        ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close: SEVEN_DAYS, start_to_close: one_try };
+    let retry = RetryPolicy::builder()
+        .initial_interval(FIRST_PAUSE)
+        .backoff_coefficient(2.0)
+        .maximum_interval(LONGEST_PAUSE)
+        .build();
+    ActivityOptions::with_close_timeouts(timeouts)
+        .retry_policy(retry)
+        // A cancelled run ends between steps: the one under way is waited for, so that what it
+        // did to the world is known.
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .summary(summary)
+        .build()
+}
