@@ -1,0 +1,130 @@
+//! The private listener: `/healthz`, `/readyz`, `/metrics`.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use store::Store;
+use temporalio_client::Client;
+use temporalio_client::tonic::IntoRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::config::Config;
+use crate::startup::Parts;
+use crate::temporal::Telemetry;
+
+/// How long a service that is asked for a sign of life may take.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// Whether the worker works, and whom to ask.
+#[derive(Clone)]
+pub(crate) struct Readiness(Arc<Mutex<Phase>>);
+
+enum Phase {
+    Starting,
+    Working { store: Store, client: Client },
+    Draining,
+}
+
+impl Readiness {
+    /// The worker takes steps from now on.
+    pub(crate) fn open(&self, parts: &Parts) {
+        self.enter(Phase::Working { store: parts.store.clone(), client: parts.client.clone() });
+    }
+
+    /// The worker takes no more steps.
+    pub(crate) fn close(&self) {
+        self.enter(Phase::Draining);
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = phase;
+    }
+
+    /// What to ask, or why there is no need to.
+    fn services(&self) -> Result<(Store, Client), &'static str> {
+        match &*self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            Phase::Starting => Err("starting"),
+            Phase::Working { store, client } => Ok((store.clone(), client.clone())),
+            Phase::Draining => Err("draining"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    readiness: Readiness,
+    exporter: SocketAddr,
+}
+
+/// Serves from now on, so that a worker which waits for a service can be seen waiting.
+pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Readiness> {
+    let readiness = Readiness(Arc::new(Mutex::new(Phase::Starting)));
+    let admin = Admin { readiness: readiness.clone(), exporter: telemetry.exporter };
+    let router = Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(admin);
+    let listener = tokio::net::TcpListener::bind(config.admin_addr)
+        .await
+        .with_context(|| format!("ADMIN_ADDR {} cannot be listened on", config.admin_addr))?;
+    tracing::info!(address = %listener.local_addr()?, "health and metrics");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(readiness)
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
+    let (store, client) = match admin.readiness.services() {
+        Ok(services) => services,
+        Err(phase) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{phase}\n")),
+    };
+    let (postgres, temporal) = tokio::join!(answers(store.ping()), answers(system_info(&client)));
+    let status = if postgres && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |up| if up { "answers" } else { "does not answer" };
+    (status, format!("Postgres {}\nTemporal {}\n", word(postgres), word(temporal)))
+}
+
+async fn answers<T, E>(question: impl Future<Output = Result<T, E>>) -> bool {
+    matches!(tokio::time::timeout(SIGN_OF_LIFE, question).await, Ok(Ok(_)))
+}
+
+async fn system_info(client: &Client) -> Result<()> {
+    client.connection().workflow_service().get_system_info(GetSystemInfoRequest::default().into_request()).await?;
+    Ok(())
+}
+
+/// The SDK's metrics and ours, and the memory of this process: the SDK keeps a few hundred
+/// bytes of every step, so a worker that never restarts grows.
+async fn metrics(State(admin): State<Admin>) -> Result<String, StatusCode> {
+    let mut text = read_exporter(admin.exporter).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    if let Some(bytes) = resident_bytes() {
+        text.push_str("# HELP process_resident_memory_bytes Resident memory size in bytes.\n");
+        text.push_str("# TYPE process_resident_memory_bytes gauge\n");
+        text.push_str(&format!("process_resident_memory_bytes {bytes}\n"));
+    }
+    Ok(text)
+}
+
+/// One GET on loopback; HTTP/1.0, so that the answer ends where the connection does.
+async fn read_exporter(exporter: SocketAddr) -> std::io::Result<String> {
+    let mut stream = tokio::net::TcpStream::connect(exporter).await?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// From `/proc`, so on Linux only.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,135 @@
+//! The worker's settings, parsed once. Those of Postgres, Stripe and the licence rules are
+//! parsed where they belong; here stands the rest.
+
+use std::net::SocketAddr;
+
+use domain::ids::{IdError, TenantId};
+use domain::license::{LicenseRules, LicenseRulesError};
+use domain::names;
+use store::DatabaseConfig;
+use stripe_gateway::StripeConfig;
+
+/// Everything that the worker is told.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) stripe: StripeConfig,
+    pub(crate) rules: LicenseRules,
+    pub(crate) master: TenantId,
+    pub(crate) app_url: String,
+    pub(crate) task_queue: String,
+    pub(crate) admin_addr: SocketAddr,
+    pub(crate) max_activities: usize,
+    pub(crate) max_workflow_tasks: usize,
+    pub(crate) cached_workflows: usize,
+}
+
+/// A setting that is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error(transparent)]
+    Database(#[from] store::ConfigError),
+    #[error(transparent)]
+    Stripe(#[from] stripe_gateway::ConfigError),
+    #[error(transparent)]
+    Rules(#[from] LicenseRulesError),
+    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
+    MasterMissing,
+    #[error("MASTER_BILLING_TENANT_ID: {0}")]
+    MasterWrong(IdError),
+    #[error("APP_URL is not set; it is where the application lives, such as https://app.example.com")]
+    AppUrlMissing,
+    #[error("APP_URL does not start with https:// or http://")]
+    AppUrlWrong,
+    #[error("ADMIN_ADDR is not an address such as 127.0.0.1:9464")]
+    AdminAddr,
+    #[error("{0} is not a whole number from {1} to 10000")]
+    Number(&'static str, usize),
+}
+
+impl Config {
+    /// The settings that `lookup` knows by their names.
+    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let number = |name: &'static str, default: usize, least: usize| match set(name) {
+            None => Ok(default),
+            Some(text) => {
+                text.parse().ok().filter(|n| (least..=10_000).contains(n)).ok_or(ConfigError::Number(name, least))
+            }
+        };
+        let admin_addr = set("ADMIN_ADDR").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
+        Ok(Self {
+            database: DatabaseConfig::from_env(&lookup)?,
+            stripe: StripeConfig::from_env(&lookup)?,
+            rules: LicenseRules::from_env(&lookup)?,
+            master: master(set("MASTER_BILLING_TENANT_ID"))?,
+            app_url: app_url(set("APP_URL").or_else(|| set("NEXT_PUBLIC_APP_URL")))?,
+            task_queue: set("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            admin_addr: admin_addr.parse().map_err(|_| ConfigError::AdminAddr)?,
+            // Steps wait for Postgres and Stripe, so there may be many to a core; workflow
+            // tasks compute, so few suffice. The cache holds what is under way.
+            max_activities: number("WORKER_MAX_ACTIVITIES", 32, 1)?,
+            max_workflow_tasks: number("WORKER_MAX_WORKFLOW_TASKS", 16, 2)?,
+            cached_workflows: number("WORKER_CACHED_WORKFLOWS", 500, 0)?,
+        })
+    }
+}
+
+fn master(id: Option<String>) -> Result<TenantId, ConfigError> {
+    id.ok_or(ConfigError::MasterMissing)?.parse().map_err(ConfigError::MasterWrong)
+}
+
+fn app_url(url: Option<String>) -> Result<String, ConfigError> {
+    let url = url.ok_or(ConfigError::AppUrlMissing)?;
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if is_url { Ok(url) } else { Err(ConfigError::AppUrlWrong) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: [(&str, &str); 4] = [
+        ("DATABASE_URL", "postgres://ann:secret@127.0.0.1/tenantry"),
+        ("STRIPE_SECRET_KEY", "sk_test_51abc"),
+        ("MASTER_BILLING_TENANT_ID", "190f0b43-fe35-5e35-ba10-4f73c2b88e4d"),
+        ("APP_URL", "https://app.example.com"),
+    ];
+
+    /// The settings above with one changed; an empty text takes it away.
+    fn with(name: &str, value: &str) -> Result<String, String> {
+        let lookup = |asked: &str| {
+            let default = NEEDED.iter().find(|(n, _)| *n == asked).map(|(_, v)| (*v).to_owned());
+            if asked == name { Some(value.to_owned()).filter(|v| !v.is_empty()) } else { default }
+        };
+        Config::from_env(lookup).map(|config| format!("{config:?}")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_missing_or_wrong_setting_is_named() {
+        for (name, _) in NEEDED {
+            let error = with(name, "").expect_err(name);
+            assert!(error.starts_with(name), "{name}: {error}");
+        }
+        let wrong = [
+            ("MASTER_BILLING_TENANT_ID", "7"),
+            ("APP_URL", "app.example.com"),
+            ("ADMIN_ADDR", "9464"),
+            ("WORKER_MAX_ACTIVITIES", "0"),
+            ("WORKER_MAX_WORKFLOW_TASKS", "1"),
+            ("WORKER_CACHED_WORKFLOWS", "many"),
+            ("ENTITLED_STATUSES", "paying"),
+            ("LICENSE_PRICE_IDS", "price_a,,"),
+        ];
+        for (name, value) in wrong {
+            let error = with(name, value).expect_err(name);
+            assert!(error.starts_with(name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn settings_are_shown_without_secrets() {
+        let shown = with("ADMIN_ADDR", "127.0.0.1:0").expect("these settings are right");
+        assert!(!shown.contains("secret") && !shown.contains("sk_test_51abc"), "{shown}");
+    }
+}

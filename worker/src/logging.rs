@@ -1,0 +1,26 @@
+//! Where log lines go and how they look.
+
+use tracing_subscriber::EnvFilter;
+
+/// A setting of the log that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("LOG_FORMAT is neither `text` nor `json`")]
+    Format,
+    #[error("RUST_LOG is not a filter such as info or info,stripe_gateway=debug")]
+    Filter,
+}
+
+/// Starts the log as `LOG_FORMAT` and `RUST_LOG` say. Lines go to standard error.
+pub(crate) fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
+    let set = |name: &str| lookup(name).filter(|value| !value.is_empty());
+    let filter = set("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(filter).map_err(|_| LogError::Filter)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match set("LOG_FORMAT").as_deref() {
+        None | Some("text") => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        Some("json") => log.json().flatten_event(true).init(),
+        Some(_) => return Err(LogError::Format),
+    }
+    Ok(())
+}

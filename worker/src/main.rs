@@ -1,0 +1,118 @@
+//! The worker: settings, pools, registration, running, draining.
+//!
+//! It checks before it works: the schema, the master billing tenant, the account and mode of
+//! the key against those of the database, and the search attributes. What stands in the way
+//! for good stops it with the setting's name; what may pass is waited for.
+
+mod admin;
+mod config;
+mod hold_points;
+mod logging;
+mod observe;
+mod startup;
+mod temporal;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
+use temporalio_sdk::{Worker, WorkerOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::hold_points::HoldPoints;
+use crate::observe::Observer;
+
+/// What a step under way gets to finish in after SIGTERM; longer than one try at Stripe.
+const STEP_GRACE: Duration = Duration::from_secs(16);
+/// When the process ends whatever is still running; orchestrators kill after 30 seconds.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // A missing `.env` is normal, and a broken one shows as a missing setting.
+    dotenvy::dotenv().ok();
+    if let Err(error) = logging::start(|name| std::env::var(name).ok()) {
+        eprintln!("ConfigurationError: {error}");
+        return ExitCode::FAILURE;
+    }
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<()> {
+    let config = Config::from_env(|name| std::env::var(name).ok()).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let hold_points = HoldPoints::from_env(|name| std::env::var(name).ok(), &config.stripe.base)
+        .map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let telemetry = temporal::telemetry().context("failed to start the metrics")?;
+    let readiness = admin::serve(&config, &telemetry).await?;
+    let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    let stopped = async move {
+        tokio::select! {
+            _ = stop.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(stopped);
+    let parts = tokio::select! {
+        () = &mut stopped => return Ok(()),
+        parts = startup::start(&config, &telemetry) => parts?,
+    };
+    readiness.open(&parts);
+    let observer = Observer::new(&telemetry);
+    let runtime = temporal::runtime(&telemetry)?;
+    let mut worker =
+        Worker::new(&runtime, parts.client.clone(), options(&config, parts.activities, observer, hold_points)?)
+            .context("failed to make the worker")?;
+    tracing::info!(task_queue = config.task_queue, "working");
+    let shut_down = worker.shutdown_handle();
+    tokio::select! {
+        ended = worker.run() => return ended.context("the worker ended"),
+        () = &mut stopped => {}
+    }
+    tracing::info!("draining: no new step is taken, those under way are finished");
+    readiness.close();
+    shut_down();
+    match tokio::time::timeout(DRAIN_DEADLINE, worker.run()).await {
+        Ok(ended) => ended.context("the worker ended while draining")?,
+        Err(_) => tracing::warn!("a step did not finish in time; another worker will take it up"),
+    }
+    tracing::info!("drained");
+    Ok(())
+}
+
+fn options(
+    config: &Config,
+    activities: activities::TenantActivities,
+    observer: Observer,
+    hold_points: Option<HoldPoints>,
+) -> Result<WorkerOptions> {
+    let slots = FixedSizeSlotSupplier::new;
+    let tuner = TunerHolder::builder()
+        .workflow_task_slot_supplier(slots(config.max_workflow_tasks))
+        .activity_task_slot_supplier(slots(config.max_activities))
+        .local_activity_task_slot_supplier(slots(1))
+        .nexus_task_slot_supplier(slots(1))
+        .build();
+    let mut options = WorkerOptions::new(config.task_queue.clone())
+        .tuner(tuner)
+        .max_cached_workflows(config.cached_workflows)
+        .graceful_shutdown_period(STEP_GRACE)
+        .register_workflow::<workflows::CreateTenant>()
+        .context("failed to register a workflow")?
+        .register_activities(activities)
+        .activity_inbound_interceptor(observer)
+        .build();
+    if let Some(hold_points) = hold_points {
+        tracing::warn!("hold points are switched on: this worker stops where a test tells it to");
+        options.activity_inbound_interceptor(hold_points);
+    }
+    Ok(options)
+}
