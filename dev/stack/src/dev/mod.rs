@@ -1,0 +1,68 @@
+//! What `cargo dev` does, in order.
+
+mod demo;
+mod env_file;
+mod plan;
+mod report;
+mod servers;
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use stack::file_lock::FileLock;
+use stack::{binaries, deadline, tools};
+
+use plan::Plan;
+use servers::Servers;
+
+/// How often it looks whether all still run.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Starts everything and buys the demo; then stays until it is interrupted, unless `once`.
+pub(crate) fn run(port_base: u16, once: bool) -> Result<()> {
+    let plan = Plan::new(port_base);
+    let Some(_lock) = FileLock::try_take(&plan.lock)? else {
+        bail!("another `cargo dev` runs in this checkout: stop it first");
+    };
+    env_file::remove(&plan)?;
+    plan.check_ports()?;
+    prepare()?;
+
+    let mut servers = Servers::start(&plan)?;
+    let outcome = show(&plan, &mut servers, once);
+    servers.stop();
+    outcome
+}
+
+/// Everything that takes long the first time.
+fn prepare() -> Result<()> {
+    binaries::binary("worker")?;
+    tools::temporal_cli()?;
+    tools::postgres_bin_dir()?;
+    Ok(())
+}
+
+fn show(plan: &Plan, servers: &mut Servers, once: bool) -> Result<()> {
+    let purchase = demo::buy(plan, servers)?;
+    env_file::write(plan, servers)?;
+    report::print(plan, servers, &purchase, once)?;
+    if once { Ok(()) } else { stay(servers) }
+}
+
+/// Being interrupted is how this ends well.
+fn stay(servers: &mut Servers) -> Result<()> {
+    while !deadline::interrupted() {
+        servers.look_after()?;
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Forgets the logs of an earlier start.
+fn remove_logs(plan: &Plan) -> Result<()> {
+    if plan.logs.exists() {
+        fs::remove_dir_all(&plan.logs)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! The whole thing driven from outside: real Temporal, real Postgres, a Stripe double over
+//! HTTP, and our own binaries as processes.
+//!
+//! Tests run in worlds: a database, a task queue and a double each, over one shared Temporal
+//! and one shared Postgres. A world is told what to do in the words of a purchase and asked
+//! what came of it; how that is done stands here and nowhere else. Everything blocks.
+
+mod double;
+mod run;
+mod world;
+
+pub use double::{Double, Purchase, Request};
+pub use run::{Ending, Run};
+pub use world::{APP_URL, MASTER, World, WorldBuilder};

@@ -1,0 +1,132 @@
+//! A workflow run, seen through the official `temporal` CLI.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use stack::{Temporal, deadline};
+
+/// One workflow id; the latest run of it unless a run id is fixed.
+#[derive(Clone, Debug)]
+pub struct Run {
+    temporal: &'static Temporal,
+    /// The workflow's id.
+    pub workflow_id: String,
+    /// The run's id, if it is about that one alone.
+    pub run_id: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// With this result.
+    Completed(Value),
+    /// With this failure type and message.
+    Failed(String, String),
+    /// By cancellation.
+    Cancelled,
+}
+
+impl Run {
+    pub(crate) fn new(temporal: &'static Temporal, workflow_id: &str, run_id: Option<String>) -> Self {
+        Self { temporal, workflow_id: workflow_id.to_owned(), run_id }
+    }
+
+    /// Waits for the end; `limit` is generous, since nothing is gained by failing early.
+    pub fn ending(&self, limit: Duration) -> Result<Ending> {
+        deadline::poll(&format!("{} to end", self.workflow_id), limit, || self.ended())
+    }
+
+    /// The result, or an error that shows the failure.
+    pub fn result(&self) -> Result<Value> {
+        match self.ending(Duration::from_secs(150))? {
+            Ending::Completed(result) => Ok(result),
+            other => bail!("{} did not complete: {other:?}", self.workflow_id),
+        }
+    }
+
+    /// Failure type and message, or an error that shows the result.
+    pub fn failure(&self) -> Result<(String, String)> {
+        match self.ending(Duration::from_secs(60))? {
+            Ending::Failed(kind, message) => Ok((kind, message)),
+            other => bail!("{} did not fail: {other:?}", self.workflow_id),
+        }
+    }
+
+    /// What `temporal workflow describe` says.
+    pub fn describe(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.cli(&["workflow", "describe", "--output", "json"])?)?)
+    }
+
+    /// A search attribute of the run, or the empty text.
+    pub fn search_attribute(&self, name: &str) -> Result<String> {
+        let described = self.describe()?;
+        let attribute = &described["workflowExecutionInfo"]["searchAttributes"]["indexedFields"][name];
+        Ok(attribute.as_str().or_else(|| attribute["data"].as_str()).unwrap_or_default().to_owned())
+    }
+
+    /// The events of its history.
+    pub fn events(&self) -> Result<Vec<Value>> {
+        let mut history: Value = serde_json::from_str(&self.history()?)?;
+        match history["events"].take() {
+            Value::Array(events) => Ok(events),
+            _ => bail!("{} has no history", self.workflow_id),
+        }
+    }
+
+    /// Its history as text, with every payload decoded.
+    pub fn history(&self) -> Result<String> {
+        self.cli(&["workflow", "show", "--output", "json"])
+    }
+
+    /// How many events of a type its history has.
+    pub fn count_events(&self, kind: &str) -> Result<usize> {
+        Ok(self.events()?.iter().filter(|event| event["eventType"] == kind).count())
+    }
+
+    /// The answer to the query `state`.
+    pub fn state(&self) -> Result<Value> {
+        let answer: Value =
+            serde_json::from_str(&self.cli(&["workflow", "query", "--type", "state", "--output", "json"])?)?;
+        Ok(answer["queryResult"].get(0).cloned().unwrap_or_else(|| answer["queryResult"].clone()))
+    }
+
+    /// Waits until the step under way has been tried that often.
+    pub fn wait_for_attempt(&self, attempt: i64) -> Result<()> {
+        deadline::poll(&format!("attempt {attempt}"), Duration::from_secs(60), || {
+            let described = self.describe()?;
+            let pending = &described["pendingActivities"][0]["attempt"];
+            Ok((pending.as_i64() >= Some(attempt)).then_some(()))
+        })
+    }
+
+    /// Asks it to stop.
+    pub fn cancel(&self) -> Result<()> {
+        self.cli(&["workflow", "cancel"]).map(drop)
+    }
+
+    fn ended(&self) -> Result<Option<Ending>> {
+        let described = self.describe()?;
+        let close = &described["closeEvent"];
+        match described["workflowExecutionInfo"]["status"].as_str().context("a run without a status")? {
+            "WORKFLOW_EXECUTION_STATUS_RUNNING" => Ok(None),
+            "WORKFLOW_EXECUTION_STATUS_COMPLETED" => Ok(Some(Ending::Completed(described["result"].clone()))),
+            "WORKFLOW_EXECUTION_STATUS_CANCELED" => Ok(Some(Ending::Cancelled)),
+            "WORKFLOW_EXECUTION_STATUS_FAILED" => {
+                let failure = &close["workflowExecutionFailedEventAttributes"]["failure"];
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                Ok(Some(Ending::Failed(text(&failure["applicationFailureInfo"]["type"]), text(&failure["message"]))))
+            }
+            other => bail!("{} ended as {other}", self.workflow_id),
+        }
+    }
+
+    fn cli(&self, args: &[&str]) -> Result<String> {
+        let mut args = args.to_vec();
+        args.extend(["--workflow-id", &self.workflow_id]);
+        if let Some(run_id) = &self.run_id {
+            args.extend(["--run-id", run_id]);
+        }
+        self.temporal.cli(&args)
+    }
+}

@@ -1,0 +1,345 @@
+//! A world: a database, a task queue, a double and a worker of one's own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use stack::process::Launch;
+use stack::{Postgres, Process, Temporal, binaries, deadline, http, ports, scratch, shared};
+
+use crate::double::{Double, Purchase, SECRET_KEY};
+use crate::run::Run;
+
+/// The master billing tenant of every world.
+pub const MASTER: &str = "00000000-0000-4000-8000-000000000001";
+/// What every world's workers put into `metadata.algapsa_url`.
+pub const APP_URL: &str = "https://psa.example.com";
+
+const START: Duration = Duration::from_secs(60);
+
+/// A world with no worker yet, or with one.
+#[derive(Debug)]
+pub struct World {
+    name: String,
+    /// The shared Temporal.
+    pub temporal: &'static Temporal,
+    postgres: Db,
+    /// The database's URL, password included.
+    pub database_url: String,
+    /// Its Stripe.
+    pub stripe: Double,
+    dir: PathBuf,
+    settings: Vec<(String, String)>,
+    worker: Mutex<Option<Process>>,
+    admin_port: u16,
+}
+
+/// The shared Postgres, or one that may be stopped.
+#[derive(Debug)]
+enum Db {
+    Shared(&'static Postgres),
+    Private(Postgres),
+}
+
+impl Db {
+    fn get(&self) -> &Postgres {
+        match self {
+            Self::Shared(postgres) => postgres,
+            Self::Private(postgres) => postgres,
+        }
+    }
+}
+
+/// What is special about a world.
+#[derive(Debug, Default)]
+pub struct WorldBuilder {
+    name: String,
+    settings: Vec<(String, String)>,
+    private_postgres: bool,
+}
+
+impl WorldBuilder {
+    /// Sets a variable of the worker's environment.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives it a Postgres that it may stop.
+    pub fn private_postgres(mut self) -> Self {
+        self.private_postgres = true;
+        self
+    }
+
+    /// Makes it, without a worker.
+    pub fn without_worker(self) -> Result<World> {
+        let postgres = match self.private_postgres {
+            true => Db::Private(Postgres::start(shared::private_postgres(&self.name)?)?),
+            false => Db::Shared(shared::postgres()?),
+        };
+        let database_url = database(&postgres, &self.name)?;
+        let account = format!("acct_{}", self.name.replace('-', ""));
+        Ok(World {
+            temporal: shared::temporal()?,
+            postgres,
+            database_url,
+            stripe: Double::start(&account)?,
+            dir: scratch::folder(&self.name)?,
+            settings: self.settings,
+            worker: Mutex::new(None),
+            admin_port: ports::free()?,
+            name: self.name,
+        })
+    }
+
+    /// Makes it and starts its worker.
+    pub fn start(self) -> Result<World> {
+        let world = self.without_worker()?;
+        world.start_worker(&[])?;
+        Ok(world)
+    }
+}
+
+/// A migrated database: the first is migrated by `tenantry migrate`, the others are copies of it.
+fn database(postgres: &Db, name: &str) -> Result<String> {
+    static TEMPLATE: Mutex<bool> = Mutex::new(false);
+    let database = format!("world_{}_{}", name.replace('-', "_"), ports::free()?);
+    let Db::Shared(postgres) = postgres else {
+        let url = postgres.get().create_database(&database)?;
+        migrate(&url)?;
+        return Ok(url);
+    };
+    // One at a time: Postgres copies no database that somebody else is copying from.
+    let mut made = TEMPLATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*made {
+        migrate(&postgres.create_database("template_world")?)?;
+        *made = true;
+    }
+    postgres.copy_database("template_world", &database)
+}
+
+fn migrate(url: &str) -> Result<()> {
+    let mut tenantry = Command::new(binaries::binary("tenantry")?);
+    stack::command::isolate(&mut tenantry);
+    tenantry.env("DATABASE_URL", url).args(["migrate", "--master-tenant", MASTER]);
+    stack::command::stdout(&mut tenantry).map(drop).context("tenantry migrate failed")
+}
+
+impl World {
+    /// A world of that name (`a-z`, `0-9`, `-`).
+    pub fn named(name: &str) -> WorldBuilder {
+        WorldBuilder { name: name.to_owned(), ..WorldBuilder::default() }
+    }
+
+    /// Its task queue.
+    pub fn task_queue(&self) -> String {
+        format!("{}-{}", self.name, self.admin_port)
+    }
+
+    /// Every variable that a process of this world is given.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let all = [
+            ("DATABASE_URL", self.database_url.clone()),
+            ("DATABASE_MAX_CONNECTIONS", "5".to_owned()),
+            ("TEMPORAL_ADDRESS", self.temporal.address()),
+            ("TEMPORAL_TASK_QUEUE", self.task_queue()),
+            ("STRIPE_SECRET_KEY", SECRET_KEY.to_owned()),
+            ("STRIPE_API_BASE", self.stripe.base()),
+            ("MASTER_BILLING_TENANT_ID", MASTER.to_owned()),
+            ("APP_URL", APP_URL.to_owned()),
+            ("ADMIN_ADDR", format!("127.0.0.1:{}", self.admin_port)),
+            ("TENANTRY_HOLD_DIR", self.dir.display().to_string()),
+            ("RUST_LOG", "info,stripe_gateway=debug,sqlx=debug".to_owned()),
+        ];
+        let all = all.into_iter().map(|(name, value)| (name.to_owned(), value));
+        all.chain(self.settings.iter().cloned()).collect()
+    }
+
+    /// Starts the worker, with more settings, and waits until it is ready.
+    pub fn start_worker(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let process = self.launch_worker(settings)?;
+        let admin = format!("127.0.0.1:{}", self.admin_port);
+        process.until("the worker to be ready", START, || {
+            http::get(&admin, "/readyz", &[]).is_ok_and(|answer| answer.status == 200).then_some(())
+        })?;
+        *self.worker() = Some(process);
+        Ok(())
+    }
+
+    /// Starts a worker that is not expected to become ready.
+    pub fn launch_worker(&self, settings: &[(&str, &str)]) -> Result<Process> {
+        Launch::new("worker", &binaries::binary("worker")?, &self.worker_log_path())
+            .isolated()
+            .env(self.environment())
+            .env(settings.iter().copied())
+            .spawn()
+    }
+
+    /// Kills the worker without warning.
+    pub fn kill_worker(&self) -> Result<()> {
+        self.worker().take().context("no worker runs")?.kill9().map(drop)
+    }
+
+    /// Asks the worker to stop and answers how long that took.
+    pub fn stop_worker(&self) -> Result<Duration> {
+        let worker = self.worker().take().context("no worker runs")?;
+        let began = std::time::Instant::now();
+        let exit = worker.terminate(Duration::from_secs(35))?;
+        ensure!(exit == stack::process::Exit::Code(0), "the worker ended badly: {exit}");
+        Ok(began.elapsed())
+    }
+
+    /// Waits until the worker stopped at its hold point, and answers which one that is.
+    pub fn wait_until_held(&self) -> Result<String> {
+        deadline::poll("the worker to stop at its hold point", START, || {
+            Ok(fs::read_to_string(self.dir.join("held")).ok().filter(|place| !place.is_empty()))
+        })
+    }
+
+    /// Lets the held step go on.
+    pub fn release(&self) -> Result<()> {
+        Ok(fs::write(self.dir.join("released"), "")?)
+    }
+
+    /// All that this world's workers wrote.
+    pub fn worker_log(&self) -> String {
+        fs::read(self.worker_log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// `GET` of the worker's admin listener.
+    pub fn admin(&self, path: &str) -> Result<http::Response> {
+        http::get(&format!("127.0.0.1:{}", self.admin_port), path, &[])
+    }
+
+    /// What the store sends for a purchase, as in its documentation.
+    pub fn call_of_the_store(purchase: &Purchase) -> Value {
+        json!({
+            "email": "Ann@Example.com",
+            "client_name": "Ann's Company",
+            "stripe_customer_id": purchase.customer,
+            "stripe_subscription_id": purchase.subscription,
+            "initial_license_count": purchase.quantity,
+            "plan": "pro",
+        })
+    }
+
+    /// Starts the onboarding of a purchase the way the store does.
+    pub fn onboard(&self, purchase: &Purchase) -> Result<Run> {
+        let id = format!("create-tenant-{}", purchase.customer);
+        self.start_with(&id, &Self::call_of_the_store(purchase).to_string())
+    }
+
+    /// Starts `createTenantWorkflow` under an id with any input, through the official CLI.
+    pub fn start_with(&self, workflow_id: &str, input: &str) -> Result<Run> {
+        let queue = self.task_queue();
+        let id = self.workflow_id(workflow_id);
+        let started = self.temporal.cli(&[
+            "workflow",
+            "start",
+            "--type",
+            "createTenantWorkflow",
+            "--task-queue",
+            &queue,
+            "--workflow-id",
+            &id,
+            "--id-reuse-policy",
+            "AllowDuplicateFailedOnly",
+            "--id-conflict-policy",
+            "Fail",
+            "--input",
+            input,
+            "--output",
+            "json",
+        ])?;
+        let started: Value = serde_json::from_str(&started)?;
+        Ok(Run::new(self.temporal, &id, started["runId"].as_str().map(str::to_owned)))
+    }
+
+    /// An id that no other world uses: ids of Stripe are unique anyway, others are made so.
+    fn workflow_id(&self, id: &str) -> String {
+        if id.contains('_') { id.to_owned() } else { format!("{id}-{}", self.admin_port) }
+    }
+
+    /// The run of that workflow id, the latest if there are several.
+    pub fn run(&self, workflow_id: &str) -> Run {
+        Run::new(self.temporal, workflow_id, None)
+    }
+
+    /// `tenantry` in this world.
+    pub fn tenantry(&self, args: &[&str]) -> Result<Output> {
+        let mut tenantry = Command::new(binaries::binary("tenantry")?);
+        stack::command::isolate(&mut tenantry);
+        tenantry.args(args).envs(self.environment()).current_dir(&self.dir);
+        Ok(tenantry.output()?)
+    }
+
+    /// Rows of a query, as text.
+    pub fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+        self.postgres.get().psql(&self.database_url, sql)
+    }
+
+    /// The one value of a query.
+    pub fn value(&self, sql: &str) -> Result<String> {
+        self.postgres.get().value(&self.database_url, sql)
+    }
+
+    /// Tenants without the master billing tenant.
+    pub fn tenants(&self) -> Result<usize> {
+        Ok(self.value(&format!("SELECT count(*) FROM tenants WHERE tenant <> '{MASTER}'"))?.parse()?)
+    }
+
+    /// Stops Postgres, if it is the world's own.
+    pub fn stop_postgres(&self) -> Result<()> {
+        match &self.postgres {
+            Db::Private(postgres) => postgres.stop(),
+            Db::Shared(_) => bail!("the shared Postgres is not for stopping"),
+        }
+    }
+
+    /// Starts it again.
+    pub fn start_postgres(&self) -> Result<()> {
+        self.postgres.get().start_again()
+    }
+
+    /// What must be true of a purchase that worked: one tenant with one customer, one
+    /// subscription, that count, one change; both tags at Stripe, each written once.
+    pub fn assert_onboarded(&self, purchase: &Purchase, tenant: &str) -> Result<()> {
+        let Purchase { customer, subscription, quantity } = purchase;
+        let rows = self.rows(&format!(
+            "SELECT t.tenant, t.licensed_user_count, c.metadata->>'source', c.billing_tenant, s.quantity, s.status,
+                    (SELECT count(*) FROM license_changes l WHERE l.tenant = t.tenant)
+             FROM tenants t JOIN stripe_customers c USING (tenant) JOIN stripe_subscriptions s USING (tenant)
+             WHERE c.stripe_customer_external_id = '{customer}' AND s.stripe_subscription_external_id = '{subscription}'"
+        ))?;
+        let quantity = quantity.to_string();
+        let expected = [tenant, &quantity, "nm_store_checkout", MASTER, &quantity, "active", "1"];
+        ensure!(rows == [expected.map(str::to_owned)], "rows of {customer}: {rows:?}, expected {expected:?}");
+        self.assert_tagged(purchase, tenant)
+    }
+
+    fn assert_tagged(&self, purchase: &Purchase, tenant: &str) -> Result<()> {
+        let (customer, subscription) =
+            (format!("/customers/{}", purchase.customer), format!("/subscriptions/{}", purchase.subscription));
+        let tags = &self.stripe.get(&customer)?["metadata"];
+        let expected = json!({"tenant_id": tenant, "algapsa_url": APP_URL, "onboarded": "true"});
+        ensure!(*tags == expected, "{customer} is tagged {tags}");
+        ensure!(self.stripe.metadata(&subscription, "tenant_id")? == tenant, "{subscription} is not tagged");
+        for path in [&customer, &subscription] {
+            let writes = self.stripe.effects(path)?;
+            ensure!(writes == 1, "{path} was written {writes} times");
+        }
+        Ok(())
+    }
+
+    fn worker(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
+        self.worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn worker_log_path(&self) -> PathBuf {
+        self.dir.join("worker.log")
+    }
+}

@@ -1,0 +1,127 @@
+//! Stripe fails, at each of its calls and in every way; and Postgres is away for a while.
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Purchase, Run, World};
+
+/// Each call of an onboarding: method, whose path, how many calls of that kind come before.
+const CALLS: [(&str, Object, u64); 7] = [
+    ("GET", Object::Customer, 0),
+    ("GET", Object::Subscription, 0),
+    ("GET", Object::Subscription, 1),
+    ("GET", Object::Subscription, 2),
+    ("GET", Object::Customer, 1),
+    ("POST", Object::Subscription, 0),
+    ("POST", Object::Customer, 0),
+];
+
+const FAULTS: [&str; 7] = [
+    "too_many_requests",
+    "server_error",
+    "html_bad_gateway",
+    "empty_gateway_timeout",
+    "hang",
+    "reset_after",
+    "unauthorized",
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Object {
+    Customer,
+    Subscription,
+}
+
+struct Case {
+    what: String,
+    purchase: Purchase,
+    run: Run,
+}
+
+#[test]
+fn every_fault_at_every_call_is_waited_out_and_no_effect_comes_twice() -> Result<()> {
+    let world = World::named("faults").without_worker()?;
+    let mut cases = Vec::new();
+    for call in CALLS {
+        for fault in FAULTS {
+            cases.push(onboard_with(&world, call, fault)?);
+        }
+    }
+    world.start_worker(&[])?;
+    for Case { what, purchase, run } in &cases {
+        let result = run.result().with_context(|| what.clone())?;
+        ensure!(result["created"] == true, "{what}: {result}");
+        let tenant = result["tenant_id"].as_str().unwrap_or_default();
+        world.assert_onboarded(purchase, tenant).with_context(|| what.clone())?;
+    }
+    assert_eq!(world.stripe.faults_struck()?, cases.len() as u64, "each fault must have struck once");
+    assert_eq!(world.tenants()?, cases.len());
+    keys_grow_only_after_an_answered_500(&world, &cases)
+}
+
+fn onboard_with(world: &World, (method, object, skip): (&str, Object, u64), fault: &str) -> Result<Case> {
+    let purchase = world.stripe.buy(10)?;
+    let path = match object {
+        Object::Customer => format!("/v1/customers/{}", purchase.customer),
+        Object::Subscription => format!("/v1/subscriptions/{}", purchase.subscription),
+    };
+    world.stripe.fault(method, &path, fault, skip)?;
+    let run = world.onboard(&purchase)?;
+    Ok(Case { what: format!("{fault} at {method} {object:?} after {skip}"), purchase, run })
+}
+
+/// After an answered 500 the next key is taken; after no answer, and after a proxy's page, the
+/// same one. A fault elsewhere changes nothing about it.
+fn keys_grow_only_after_an_answered_500(world: &World, cases: &[Case]) -> Result<()> {
+    let requests = world.stripe.requests()?;
+    for Case { what, purchase, .. } in cases {
+        let path = format!("/v1/customers/{}", purchase.customer);
+        let keys: Vec<_> = requests
+            .iter()
+            .filter(|r| r.method == "POST" && r.path == path)
+            .filter_map(|r| r.key.as_deref()?.rsplit_once("/tagCustomer/"))
+            .map(|(_, n)| n.to_owned())
+            .collect();
+        let expected: &[&str] = match what.as_str() {
+            "server_error at POST Customer after 0" => &["1", "2"],
+            "reset_after at POST Customer after 0" => &["1"],
+            other if other.contains("POST Customer") => &["1", "1"],
+            _ => &["1"],
+        };
+        assert_eq!(keys, expected, "{what}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_key_that_stripe_does_not_accept_is_waited_out_and_shouts() -> Result<()> {
+    let world = World::named("unauthorized").start()?;
+    let purchase = world.stripe.buy(2)?;
+    let path = format!("/v1/subscriptions/{}", purchase.subscription);
+    world.stripe.fault("GET", &path, "forbidden", 0)?;
+    let result = world.onboard(&purchase)?.result()?;
+    assert_eq!(result["licensed_user_count"], 2);
+    let log = world.worker_log();
+    ensure!(log.contains("ERROR") && log.contains("Stripe does not accept the key"), "it did not shout: {log}");
+    let metrics = world.admin("/metrics")?.body;
+    let counted = r#"tenantry_failed_attempts_total{kind="StripeUnauthorized",step="resolvePurchase"} 1"#;
+    ensure!(metrics.contains(counted), "not counted: {metrics}");
+    Ok(())
+}
+
+#[test]
+fn postgres_may_stop_in_the_middle() -> Result<()> {
+    let world = World::named("no-postgres").private_postgres().without_worker()?;
+    world.start_worker(&[("TENANTRY_HOLD_AT", "after:createTenant")])?;
+    let purchase = world.stripe.buy(10)?;
+    let run = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    world.stop_postgres()?;
+    world.release()?;
+    // Three attempts with their pauses are five seconds and more of being away.
+    run.wait_for_attempt(3)?;
+    assert_eq!(world.admin("/readyz")?.status, 503);
+    assert_eq!(world.admin("/healthz")?.status, 200);
+    world.start_postgres()?;
+    let result = run.result()?;
+    ensure!(result["created"] == true, "{result}");
+    world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
+}

@@ -1,0 +1,152 @@
+//! The rules of truth that a purchase touches: each interleaving that a rule closes is forced,
+//! by an answer held back or by a step held, and ends right.
+
+use anyhow::{Context, Result, ensure};
+use e2e::World;
+use serde_json::json;
+
+/// Rule 4: a slow answer never undoes a newer one.
+#[test]
+fn a_stale_read_never_wins() -> Result<()> {
+    let world = World::named("stale-read").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let path = format!("/subscriptions/{}", purchase.subscription);
+    // The second read of a run is the one whose answer is written; it sees 10 seats and is held.
+    let hold = world.stripe.hold("GET", &format!("/v1{path}"), "after", 1)?;
+    let slow = world.onboard(&purchase)?;
+    world.stripe.wait_until_held(&hold)?;
+    set_quantity(&world, &path, 12)?;
+    let quick = world.start_with("create-tenant-quick", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(quick.result()?["licensed_user_count"], 12);
+    world.stripe.release(&hold)?;
+    assert_eq!(slow.result()?["licensed_user_count"], 12, "the stale answer won");
+    assert_eq!(counts(&world)?, ["12", "12"]);
+    Ok(())
+}
+
+/// Rule 5: no step carries a quantity from an earlier one.
+#[test]
+fn the_count_is_derived_when_it_is_set_not_when_it_was_read() -> Result<()> {
+    let world = World::named("late-count").setting("TENANTRY_HOLD_AT", "before:setLicensedUserCount").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let slow = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    set_quantity(&world, &format!("/subscriptions/{}", purchase.subscription), 15)?;
+    let quick = world.start_with("create-tenant-quick", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(quick.result()?["licensed_user_count"], 15);
+    world.release()?;
+    assert_eq!(slow.result()?["licensed_user_count"], 15);
+    assert_eq!(counts(&world)?, ["15", "15"]);
+    Ok(())
+}
+
+/// Rule 5: NULL is no limit, so a tenant that waits for its subscription has 0.
+#[test]
+fn a_tenant_has_no_licences_before_its_subscription_is_imported() -> Result<()> {
+    let world = World::named("zero-first").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let run = world.onboard(&world.stripe.buy(10)?)?;
+    world.wait_until_held()?;
+    assert_eq!(world.value("SELECT licensed_user_count FROM tenants JOIN stripe_customers USING (tenant)")?, "0");
+    world.release()?;
+    run.result().map(drop)
+}
+
+/// Rule 6: a number of the purchase counts only until anything else has spoken.
+#[test]
+fn an_initial_count_is_taken_once() -> Result<()> {
+    let world = World::named("initial").start()?;
+    let start = |name: &str, count: i64| -> Result<serde_json::Value> {
+        let input = json!({
+            "email": "i@example.com",
+            "client_name": "I",
+            "tenant_id": "33333333-3333-4333-8333-333333333333",
+            "initial_license_count": count,
+        });
+        world.start_with(&format!("create-tenant-{name}"), &input.to_string())?.result()
+    };
+    assert_eq!(start("zero", 0)?["licensed_user_count"], 0);
+    let again = start("five", 5)?;
+    assert_eq!(again["licensed_user_count"], 0, "0 is 0");
+    ensure!(again["warnings"].to_string().contains("initial_license_count 5 was not taken"), "{again}");
+    Ok(())
+}
+
+/// Rule 6: Stripe's quantity beats the number of the purchase.
+#[test]
+fn stripes_quantity_beats_the_purchases_number() -> Result<()> {
+    let world = World::named("beats").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let mut call = World::call_of_the_store(&purchase);
+    call["initial_license_count"] = json!(99);
+    let result = world.start_with("create-tenant-beats", &call.to_string())?.result()?;
+    assert_eq!(result["licensed_user_count"], 10);
+    ensure!(result["warnings"].to_string().contains("initial_license_count 99"), "{result}");
+    Ok(())
+}
+
+/// Rule 7 and rule 4: a 404 changes nothing of a tenant that exists.
+#[test]
+fn a_404_changes_no_row() -> Result<()> {
+    let world = World::named("gone").start()?;
+    let purchase = world.stripe.buy(10)?;
+    world.onboard(&purchase)?.result()?;
+    let mut call = World::call_of_the_store(&purchase);
+    call["stripe_subscription_id"] = json!("sub_1Gone");
+    let (kind, _) = world.start_with("create-tenant-gone", &call.to_string())?.failure()?;
+    assert_eq!(kind, "StripeNotFound");
+    assert_eq!(counts(&world)?, ["10", "10"]);
+    Ok(())
+}
+
+/// Rule 8: whatever gives a customer its tenant releases what was parked for it, in the same
+/// transaction.
+#[test]
+fn onboarding_releases_the_customers_parked_events() -> Result<()> {
+    let world = World::named("parked").start()?;
+    let (ours, other) = (world.stripe.buy(10)?, world.stripe.buy(5)?);
+    for (event, customer) in [("evt_1Ours", &ours.customer), ("evt_1Other", &other.customer)] {
+        world.rows(&format!(
+            "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, kind, livemode,
+                 stripe_created_at, processing_status, stripe_customer_external_id)
+             VALUES ('{}', '{event}', 'customer.subscription.updated', '', 'snapshot', false, now(), 'parked', '{customer}')",
+            e2e::MASTER
+        ))?;
+    }
+    world.onboard(&ours)?.result()?;
+    let statuses = world.rows("SELECT stripe_event_id, processing_status FROM stripe_webhook_events ORDER BY 1")?;
+    assert_eq!(statuses, [["evt_1Other", "parked"], ["evt_1Ours", "pending"]].map(|row| row.map(str::to_owned)));
+    Ok(())
+}
+
+/// Rule 12: one database, one Stripe account, one mode.
+#[test]
+fn a_database_of_another_account_or_mode_is_refused() -> Result<()> {
+    let world = World::named("other-mode").start()?;
+    world.stop_worker()?;
+    for (change, word) in [
+        ("UPDATE stripe_accounts SET livemode = true", "LIVE mode"),
+        ("UPDATE stripe_accounts SET livemode = false, stripe_account_external_id = 'acct_another'", "acct_another"),
+    ] {
+        world.rows(change)?;
+        let worker = world.launch_worker(&[])?;
+        let exit = worker.wait(std::time::Duration::from_secs(30)).context("it did not stop")?;
+        assert_eq!(exit, stack::process::Exit::Code(1));
+        let log = world.worker_log();
+        ensure!(log.contains("ConfigurationError: the database belongs to") && log.contains(word), "{log}");
+    }
+    Ok(())
+}
+
+fn set_quantity(world: &World, path: &str, quantity: i64) -> Result<()> {
+    let item = world.stripe.get(path)?["items"]["data"][0]["id"].as_str().unwrap_or_default().to_owned();
+    let quantity = quantity.to_string();
+    world.stripe.post(path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity)]).map(drop)
+}
+
+/// The tenant's count and its subscription's quantity.
+fn counts(world: &World) -> Result<[String; 2]> {
+    let rows = world
+        .rows("SELECT t.licensed_user_count, s.quantity FROM tenants t JOIN stripe_subscriptions s USING (tenant)")?;
+    let [row] = rows.as_slice() else { anyhow::bail!("not one subscription: {rows:?}") };
+    Ok([row[0].clone(), row[1].clone()])
+}
