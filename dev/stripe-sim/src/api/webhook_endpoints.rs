@@ -1,0 +1,103 @@
+//! Webhook endpoints (<https://docs.stripe.com/api/webhook_endpoints>). The secret is answered
+//! once, at creation.
+
+use serde_json::{Value, json};
+
+use super::{Call, Route, deleted, fields};
+use crate::error::{Answer, Refusal};
+use crate::params::Params;
+use crate::world::kind::Kind;
+use crate::world::list::PAGE;
+
+const WRITABLE: &[&str] = &["description", "enabled_events[]", "metadata.*", "url"];
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/v1/webhook_endpoints",
+        accepts: &[WRITABLE, &["api_version", "connect"]],
+        run: create,
+    },
+    Route { method: "GET", path: "/v1/webhook_endpoints", accepts: &[PAGE], run: list },
+    Route { method: "GET", path: "/v1/webhook_endpoints/{id}", accepts: &[], run: retrieve },
+    Route { method: "POST", path: "/v1/webhook_endpoints/{id}", accepts: &[WRITABLE, &["disabled"]], run: update },
+    Route { method: "DELETE", path: "/v1/webhook_endpoints/{id}", accepts: &[], run: delete },
+];
+
+fn create(call: &mut Call<'_>) -> Answer {
+    let params = call.params;
+    let url = params.required("url")?;
+    check_url(url)?;
+    if params.strings("enabled_events").is_empty() {
+        return Err(Refusal::missing_param("enabled_events"));
+    }
+    let id = call.world.new_id(Kind::WebhookEndpoint);
+    let secret = format!("whsec_{}", call.world.random_text(32));
+    let mut endpoint = json!({
+        "id": id,
+        "object": "webhook_endpoint",
+        "_secret": secret,
+        "api_version": params.str("api_version"),
+        "application": null,
+        "created": call.world.now(),
+        "description": null,
+        "enabled_events": [],
+        "livemode": call.world.livemode,
+        "metadata": {},
+        "status": "enabled",
+        "url": url,
+    });
+    write(params, &mut endpoint)?;
+    call.world.insert(Kind::WebhookEndpoint, endpoint);
+    let mut answer = call.world.presented(Kind::WebhookEndpoint, &id);
+    answer["secret"] = json!(secret);
+    Ok(answer)
+}
+
+fn check_url(url: &str) -> Result<(), Refusal> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(Refusal::invalid("url", "Invalid URL: An explicit scheme (such as https) must be provided.")
+        .coded("url_invalid"))
+}
+
+fn write(params: &Params, endpoint: &mut Value) -> Result<(), Refusal> {
+    fields::texts(params, endpoint, &["description"]);
+    fields::metadata(params, endpoint)?;
+    if params.has("enabled_events") {
+        endpoint["enabled_events"] = json!(params.strings("enabled_events"));
+    }
+    if let Some(url) = params.str("url") {
+        check_url(url)?;
+        endpoint["url"] = json!(url);
+    }
+    if let Some(disabled) = params.bool("disabled")? {
+        endpoint["status"] = json!(if disabled { "disabled" } else { "enabled" });
+    }
+    Ok(())
+}
+
+fn list(call: &mut Call<'_>) -> Answer {
+    call.world.page(Kind::WebhookEndpoint, call.params, |_| true)
+}
+
+fn retrieve(call: &mut Call<'_>) -> Answer {
+    let row = call.world.at_url(Kind::WebhookEndpoint, call.id())?;
+    Ok(call.world.present(row))
+}
+
+fn update(call: &mut Call<'_>) -> Answer {
+    let id = call.id().to_owned();
+    let mut endpoint = call.world.at_url(Kind::WebhookEndpoint, &id)?.clone();
+    write(call.params, &mut endpoint)?;
+    call.world.set(Kind::WebhookEndpoint, &id, endpoint);
+    Ok(call.world.presented(Kind::WebhookEndpoint, &id))
+}
+
+fn delete(call: &mut Call<'_>) -> Answer {
+    let id = call.id().to_owned();
+    call.world.at_url(Kind::WebhookEndpoint, &id)?;
+    call.world.remove(Kind::WebhookEndpoint, &id);
+    Ok(deleted(&id, "webhook_endpoint"))
+}

@@ -1,0 +1,64 @@
+//! A Stripe that runs on a laptop: the double that the project's tests and `cargo dev` talk to.
+//!
+//! It speaks HTTP as Stripe's API does, so nothing in the product knows that it is there. It
+//! promises what our correctness rests on, and what mocks get wrong: lists that are newest first
+//! with cursors, parameters refused when unknown, answers repeated under an idempotency key (500s
+//! included), statuses that are only `active` once the money is there, signed webhook deliveries
+//! that are tried again, and a clock that tests move. Faults can be ordered, among them the worst
+//! one: the write took effect and the answer never came.
+//!
+//! What it leaves out: subscription schedules, setup intents, taxes, discounts, tiers, connected
+//! accounts, search, usage, disputes and refunds. Events are snapshots only, rendered at the newest
+//! API version.
+//!
+//! Rooms: `api` has Stripe's endpoints, one module per family of objects; `world` has the state
+//! and what happens in it; `serve` has HTTP, faults, deliveries and the admin routes under
+//! `/_sim/`.
+
+// The largest objects are written as one `json!` each.
+#![recursion_limit = "512"]
+
+mod api;
+mod error;
+mod params;
+mod serve;
+mod world;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use serve::running::{Running, start};
+
+/// The API version that objects are shaped like (<https://docs.stripe.com/api/versioning>).
+pub const API_VERSION: &str = "2026-09-30.endive";
+
+/// What a double is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Keeps the state across restarts. Without it, it is forgotten.
+    pub state: Option<PathBuf>,
+    /// The id of the account behind every key.
+    pub account: String,
+    /// Live mode: only live keys are accepted and every object says `livemode: true`.
+    pub livemode: bool,
+    /// Listen on other addresses than loopback, as a container must.
+    pub allow_remote: bool,
+    /// The wait before a failed delivery is tried again; it doubles up to a minute.
+    pub retry_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            state: None,
+            account: "acct_1TenantryDouble0".to_owned(),
+            livemode: false,
+            allow_remote: false,
+            retry_after: Duration::from_millis(500),
+        }
+    }
+}

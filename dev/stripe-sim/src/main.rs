@@ -1,0 +1,59 @@
+//! `stripe-sim`: the double as a process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use stripe_sim::{Config, start};
+
+/// A Stripe that runs on a laptop.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:12111")]
+    listen: SocketAddr,
+    /// Keep the state in this file across restarts
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// The account behind every key
+    #[arg(long, value_name = "ACCT")]
+    account: Option<String>,
+    /// Listen on other addresses than loopback, as a container must
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  stripe-sim
+      listens on 127.0.0.1:12111 and forgets everything when it ends
+
+  stripe-sim --listen 127.0.0.1:0 --state .dev/stripe.json
+      takes a free port, prints it, and goes on where it was at the next start
+
+With the official Stripe CLI (any key that begins with sk_test_ will do):
+  export STRIPE_API_KEY=sk_test_0123456789abcdef
+  stripe --api-base http://127.0.0.1:12111 customers create --email a@example.com
+  stripe --api-base http://127.0.0.1:12111 trigger customer.subscription.created
+
+The next write to a subscription takes effect, and its answer never comes:
+  curl -X POST http://127.0.0.1:12111/_sim/faults \\
+    -d '{\"method\":\"POST\",\"path\":\"/v1/subscriptions/*\",\"kind\":\"reset_after\"}'
+
+A month passes:
+  curl -X POST http://127.0.0.1:12111/_sim/clock -d '{\"advance_secs\":2678400}'";
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let defaults = Config::default();
+    let running = start(Config {
+        listen: arguments.listen,
+        state: arguments.state,
+        account: arguments.account.unwrap_or(defaults.account.clone()),
+        allow_remote: arguments.allow_remote,
+        ..defaults
+    })?;
+    println!("stripe-sim listening on {}", running.base_url());
+    running.wait_for_signal()
+}

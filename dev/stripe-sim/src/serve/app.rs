@@ -1,0 +1,56 @@
+//! What every request handler shares.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::faults::Faults;
+use super::holds::Holds;
+use super::journal::Journal;
+use crate::world::World;
+
+/// One running double. No two of its locks are ever held at once.
+pub(crate) struct App {
+    world: Mutex<World>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) holds: Mutex<Holds>,
+    pub(crate) journal: Mutex<Journal>,
+    /// Something may have to be delivered.
+    pub(crate) deliver: Notify,
+    /// Something may have to be saved.
+    pub(crate) save: Notify,
+    pub(crate) retry_after: Duration,
+}
+
+impl App {
+    pub(crate) fn new(world: World, retry_after: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            world: Mutex::new(world),
+            faults: Mutex::default(),
+            holds: Mutex::default(),
+            journal: Mutex::default(),
+            deliver: Notify::new(),
+            save: Notify::new(),
+            retry_after,
+        })
+    }
+
+    /// Looks at or changes the world, and wakes those who wait for changes.
+    pub(crate) fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        let outcome = work(&mut lock(&self.world));
+        self.deliver.notify_one();
+        self.save.notify_one();
+        outcome
+    }
+
+    /// Looks at the world.
+    pub(crate) fn read_world<T>(&self, work: impl FnOnce(&World) -> T) -> T {
+        work(&lock(&self.world))
+    }
+}
+
+/// A request that panicked must not take the others with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,16 @@
+//! HTTP: the listener, the way of a request, faults and holds, deliveries, the admin routes.
+
+mod admin;
+mod app;
+mod deliver;
+mod faults;
+mod holds;
+mod journal;
+mod key;
+mod listener;
+mod page;
+mod pipeline;
+mod post;
+mod reply;
+pub(crate) mod running;
+mod state_file;

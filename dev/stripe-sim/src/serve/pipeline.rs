@@ -1,0 +1,193 @@
+//! The way of a request: key, faults in front, idempotency, hold, execution, hold, answer.
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+use super::app::{App, lock};
+use super::faults::{Fault, FaultKind};
+use super::holds::{self, Phase};
+use super::journal::Entry;
+use super::key;
+use super::listener::Connection;
+use super::reply::{Echo, Reply, of_fault};
+use crate::api;
+use crate::error::{Answer, Refusal};
+use crate::params::Params;
+use crate::world::idempotency::Fingerprint;
+use crate::world::{Cause, World};
+
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A request, read.
+struct Asked {
+    method: String,
+    path: String,
+    params: Params,
+    headers: HeaderMap,
+    echo: Echo,
+    /// Its place in the journal.
+    place: usize,
+}
+
+/// How a request ends.
+enum Ending {
+    Answered(Box<Response>),
+    Reset,
+    Silence,
+}
+
+/// Answers everything that is Stripe's. The work goes on when the client leaves, as Stripe's does.
+pub(crate) async fn handle(
+    State(app): State<Arc<App>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+) -> Response {
+    let asked = read(&app, request).await;
+    let ending = tokio::spawn(process(app, asked)).await;
+    match ending {
+        Ok(Ending::Answered(response)) => *response,
+        Ok(Ending::Silence) => std::future::pending().await,
+        Ok(Ending::Reset) | Err(_) => {
+            connection.reset();
+            Response::default()
+        }
+    }
+}
+
+async fn read(app: &App, request: Request) -> Asked {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+    let form = String::from_utf8_lossy(&body);
+    let params = Params::parse(&format!("{}&{form}", parts.uri.query().unwrap_or_default()));
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (request_id, at) = app.with_world(|world| (format!("req_{}", world.random_text(14)), world.now()));
+    let echo = Echo { request_id, idempotency_key: header("idempotency-key"), version: header("stripe-version") };
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    let place = lock(&app.journal).open(Entry {
+        at,
+        method: method.clone(),
+        path: path.clone(),
+        params: params.value().clone(),
+        idempotency_key: echo.idempotency_key.clone(),
+        stripe_version: echo.version.clone(),
+        request_id: echo.request_id.clone(),
+        status: None,
+        effect: false,
+        replayed: false,
+        fault: None,
+    });
+    Asked { method, path, params, headers: parts.headers, echo, place }
+}
+
+async fn process(app: Arc<App>, asked: Asked) -> Ending {
+    let (livemode, account) = app.read_world(|world| (world.livemode, world.account.clone()));
+    let admitted = key::check(&asked.headers, livemode).and_then(|()| key::check_account(&asked.headers, &account));
+    if let Err(refusal) = admitted {
+        return answer(&app, &asked, &Reply::from(Err(refusal)));
+    }
+    let fault = lock(&app.faults).strike(&asked.method, &asked.path, true);
+    let Some(fault) = fault else {
+        let (reply, fault) = work(&app, &asked).await;
+        return match fault {
+            Some(kind) => end_with_fault(&app, &asked, kind),
+            None => answer(&app, &asked, &reply),
+        };
+    };
+    if fault.effect {
+        work(&app, &asked).await;
+    }
+    end_with_fault(&app, &asked, fault.kind)
+}
+
+/// Claims the key, executes, keeps the answer. Also says which fault of Stripe's own struck.
+async fn work(app: &App, asked: &Asked) -> (Reply, Option<FaultKind>) {
+    let key = asked.echo.idempotency_key.as_deref().filter(|_| asked.method == "POST");
+    match key.map(|key| claim(app, asked, key)) {
+        Some(Ok(Some(replay))) => {
+            lock(&app.journal).note(asked.place, |entry| entry.replayed = true);
+            return (replay, None);
+        }
+        Some(Err(refusal)) => return (Reply::from(Err(refusal)), None),
+        Some(Ok(None)) | None => {}
+    }
+    holds::wait(app, Phase::Before, &asked.method, &asked.path).await;
+    let fault = lock(&app.faults).strike(&asked.method, &asked.path, false);
+    let (reply, effect) = app.with_world(|world| execute(world, asked, key, fault.as_ref()));
+    lock(&app.journal).note(asked.place, |entry| entry.effect = effect);
+    holds::wait(app, Phase::After, &asked.method, &asked.path).await;
+    (reply, fault.map(|fault| fault.kind))
+}
+
+fn claim(app: &App, asked: &Asked, key: &str) -> Result<Option<Reply>, Refusal> {
+    let request = Fingerprint { path: asked.path.clone(), params: asked.params.value().clone() };
+    app.with_world(|world| {
+        let now = world.now();
+        world.answers.begin(key, &request, now).map(|replay| replay.map(Reply::from))
+    })
+}
+
+/// The answer, and whether anything changed.
+fn execute(world: &mut World, asked: &Asked, key: Option<&str>, fault: Option<&Fault>) -> (Reply, bool) {
+    let before = world.revision();
+    world.cause = cause(asked);
+    let executed = match fault {
+        Some(fault) if !fault.effect => Err(Refusal::server_error()),
+        Some(_) | None => api::execute(world, &asked.method, &asked.path, &asked.params),
+    };
+    // What happens by itself from now on is nobody's request.
+    world.cause = Cause { base_url: base_url(&asked.headers), ..Cause::default() };
+    let has_effect = world.revision() != before;
+    let answer = if fault.is_some() { Err(Refusal::server_error()) } else { executed };
+    (keep(world, asked, key, answer), has_effect)
+}
+
+fn keep(world: &mut World, asked: &Asked, key: Option<&str>, answer: Answer) -> Reply {
+    let is_kept = answer.as_ref().map_or_else(Refusal::is_stored, |_| true);
+    let reply = Reply::from(answer);
+    let now = world.now();
+    match key {
+        Some(key) if is_kept => {
+            world.answers.finish(key, reply.status, &reply.body, &asked.echo.request_id, now);
+            world.touch();
+        }
+        Some(key) => world.answers.abandon(key),
+        None => {}
+    }
+    reply
+}
+
+fn cause(asked: &Asked) -> Cause {
+    Cause {
+        request_id: Some(asked.echo.request_id.clone()),
+        idempotency_key: asked.echo.idempotency_key.clone(),
+        base_url: base_url(&asked.headers),
+    }
+}
+
+/// Where the client reached us.
+pub(crate) fn base_url(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");
+    format!("http://{host}")
+}
+
+fn answer(app: &App, asked: &Asked, reply: &Reply) -> Ending {
+    lock(&app.journal).note(asked.place, |entry| entry.status = Some(reply.status));
+    Ending::Answered(Box::new(reply.respond(&asked.echo)))
+}
+
+fn end_with_fault(app: &App, asked: &Asked, kind: FaultKind) -> Ending {
+    let response = of_fault(kind, &asked.echo);
+    lock(&app.journal).note(asked.place, |entry| {
+        entry.fault = Some(kind);
+        entry.status = response.as_ref().map(|response| response.status().as_u16());
+    });
+    match response {
+        Some(response) => Ending::Answered(Box::new(response)),
+        None if kind == FaultKind::Hang => Ending::Silence,
+        None => Ending::Reset,
+    }
+}

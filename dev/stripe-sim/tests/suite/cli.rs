@@ -1,0 +1,104 @@
+//! The official Stripe CLI, which knows nothing of the double.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::client::Double;
+
+struct Cli {
+    binary: PathBuf,
+    double: Double,
+}
+
+impl Cli {
+    fn start() -> Self {
+        Self { binary: stack::tools::stripe_cli().expect("the Stripe CLI"), double: Double::start() }
+    }
+
+    /// Its output, once it succeeded.
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.binary);
+        command.arg("--api-base").arg(self.double.url("")).args(arguments);
+        let output = command.env("STRIPE_API_KEY", "sk_test_0123456789abcdef").output().expect("the CLI starts");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "stripe {arguments:?}:\n{out}\n{err}");
+        out.into_owned()
+    }
+
+    /// The object that it prints, after what it may say first.
+    fn object(&self, arguments: &[&str]) -> Value {
+        let printed = self.run(arguments);
+        let object = &printed[printed.find('{').unwrap_or_default()..];
+        serde_json::from_str(object).unwrap_or_else(|error| panic!("stripe {arguments:?}: {error}: {printed}"))
+    }
+
+    fn created(&self, arguments: &[&str]) -> String {
+        self.object(arguments)["id"].as_str().expect("an id").to_owned()
+    }
+
+    fn events(&self, kind: &str) -> usize {
+        let events = self.object(&["get", "/v1/events", "-d", &format!("type={kind}")]);
+        events["data"].as_array().map_or(0, Vec::len)
+    }
+}
+
+#[test]
+fn the_cli_sells_ten_licences() {
+    let cli = Cli::start();
+    let default = "invoice_settings[default_payment_method]=pm_card_visa";
+    let customer =
+        cli.created(&["customers", "create", "--email=a@example.com", "--payment-method=pm_card_visa", "-d", default]);
+    let product = cli.created(&["products", "create", "--name=Pro"]);
+    let recurring = ["--currency=usd", "--unit-amount=1000", "-d", "recurring[interval]=month"];
+    let price = cli.created(&[&["prices", "create", "--product", &product], &recurring[..]].concat());
+    let (item, quantity) = (format!("items[0][price]={price}"), "items[0][quantity]=10");
+    let sold = cli.object(&["subscriptions", "create", "--customer", &customer, "-d", &item, "-d", quantity]);
+    assert_eq!((&sold["status"], &sold["items"]["data"][0]["quantity"]), (&json!("active"), &json!(10)));
+    let id = sold["id"].as_str().expect("an id");
+    let tagged = cli.object(&["subscriptions", "update", id, "-d", "metadata[k]=v"]);
+    assert_eq!(tagged["metadata"], json!({"k": "v"}));
+    let canceled = cli.object(&["subscriptions", "cancel", id, "--confirm"]);
+    assert_eq!(canceled["status"], "canceled");
+}
+
+#[test]
+fn every_trigger_leaves_its_event() {
+    let cli = Cli::start();
+    for kind in [
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "checkout.session.completed",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "payment_intent.succeeded",
+    ] {
+        let before = cli.events(kind);
+        cli.run(&["trigger", kind]);
+        assert_eq!(cli.events(kind), before + 1, "{kind}");
+    }
+}
+
+#[test]
+fn fixtures_are_played() {
+    let cli = Cli::start();
+    let fixture = json!({
+        "_meta": {"template_version": 0},
+        "fixtures": [
+            {"name": "customer", "path": "/v1/customers", "method": "post", "params": {
+                "payment_method": "pm_card_visa", "invoice_settings": {"default_payment_method": "pm_card_visa"}}},
+            {"name": "price", "path": "/v1/prices", "method": "post", "params": {
+                "currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}, "product_data": {"name": "Pro"}}},
+            {"name": "subscription", "path": "/v1/subscriptions", "method": "post", "params": {
+                "customer": "${customer:id}", "items": [{"price": "${price:id}", "quantity": 3}]}},
+        ],
+    });
+    let file = std::env::temp_dir().join(format!("stripe-sim-fixture-{}.json", std::process::id()));
+    std::fs::write(&file, fixture.to_string()).expect("a file");
+    cli.run(&["fixtures", file.to_str().expect("a path")]);
+    std::fs::remove_file(&file).expect("the file goes");
+    let listed = cli.object(&["subscriptions", "list"]);
+    assert_eq!(listed["data"][0]["items"]["data"][0]["quantity"], 3);
+}

@@ -1,0 +1,15 @@
+//! The double, driven over HTTP from outside, as its clients drive it.
+
+mod cli;
+mod client;
+mod deliveries;
+mod errors;
+mod expansion;
+mod faults;
+mod idempotency;
+mod inbox;
+mod lists;
+mod metadata;
+mod payments;
+mod restart;
+mod typed;

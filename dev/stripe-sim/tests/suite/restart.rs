@@ -1,0 +1,80 @@
+//! The state file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stripe_sim::Config;
+
+use crate::client::{Double, eventually};
+use crate::inbox::Inbox;
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("stripe-sim-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn double(&self) -> Double {
+        Double::with(Config {
+            state: Some(self.0.join("state.json")),
+            retry_after: Duration::from_millis(20),
+            ..Config::default()
+        })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Only litter is at stake.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_keeps_objects_their_order_and_the_promised_answers() {
+    let scratch = Scratch::new("restart");
+    let first = scratch.double();
+    let (customer, price) = (first.customer_with("pm_card_visa").await, first.price().await);
+    let subscription = first.subscribe(&customer, &price, "").await.id();
+    let kept = first.post_as("k", "/v1/customers", "name=second").await;
+    drop(first);
+    let second = scratch.double();
+    let read = second.get(&format!("/v1/subscriptions/{subscription}")).await;
+    assert_eq!((&read.body["status"], &read.body["items"]["data"][0]["quantity"]), (&"active".into(), &10.into()));
+    let again = second.post_as("k", "/v1/customers", "name=second").await;
+    assert_eq!((again.header("idempotent-replayed"), again.id()), ("true", kept.id()));
+    let third = second.post("/v1/customers", "name=third").await;
+    let list = second.get("/v1/customers").await;
+    let ids: Vec<&str> =
+        list.body["data"].as_array().into_iter().flatten().filter_map(|row| row["id"].as_str()).collect();
+    assert_eq!(ids, [third.id(), kept.id(), customer]);
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_delivered_is_delivered_after_a_restart() {
+    let scratch = Scratch::new("redelivery");
+    let inbox = Inbox::failing(1).await;
+    let slow = Config {
+        state: Some(scratch.0.join("state.json")),
+        retry_after: Duration::from_secs(3_600),
+        ..Config::default()
+    };
+    let first = Double::with(slow);
+    first.post("/v1/webhook_endpoints", &format!("url={}&enabled_events[]=customer.created", inbox.url)).await;
+    first.post("/v1/customers", "").await;
+    eventually("a first try", async || inbox.letters().first().cloned()).await;
+    drop(first);
+    let _second = scratch.double();
+    let letters = eventually("a second try", async || Some(inbox.letters()).filter(|letters| letters.len() == 2)).await;
+    assert_eq!(letters[0].body, letters[1].body);
+}
+
+#[test]
+fn only_loopback_is_listened_on_unless_allowed() {
+    let everywhere = Config { listen: ([0, 0, 0, 0], 0).into(), ..Config::default() };
+    assert!(stripe_sim::start(everywhere.clone()).is_err());
+    assert!(stripe_sim::start(Config { allow_remote: true, ..everywhere }).is_ok());
+}
