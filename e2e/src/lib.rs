@@ -9,6 +9,6 @@ mod double;
 mod run;
 mod world;
 
-pub use double::{Double, Purchase, Request};
+pub use double::{Double, Purchase, Request, SECRET_KEY};
 pub use run::{Ending, Run};
 pub use world::{APP_URL, MASTER, World, WorldBuilder};

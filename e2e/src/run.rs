@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use stack::{Temporal, deadline};
 
@@ -62,7 +64,7 @@ impl Run {
     pub fn search_attribute(&self, name: &str) -> Result<String> {
         let described = self.describe()?;
         let attribute = &described["workflowExecutionInfo"]["searchAttributes"]["indexedFields"][name];
-        Ok(attribute.as_str().or_else(|| attribute["data"].as_str()).unwrap_or_default().to_owned())
+        Ok(payload(attribute).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default())
     }
 
     /// The events of its history.
@@ -74,9 +76,17 @@ impl Run {
         }
     }
 
-    /// Its history as text, with every payload decoded.
+    /// Its history as the server has it, payloads in base64.
     pub fn history(&self) -> Result<String> {
         self.cli(&["workflow", "show", "--output", "json"])
+    }
+
+    /// Everything readable in its history: the JSON itself and every payload decoded.
+    pub fn readable_history(&self) -> Result<String> {
+        let history: Value = serde_json::from_str(&self.history()?)?;
+        let mut text = history.to_string();
+        collect_payloads(&history, &mut text);
+        Ok(text)
     }
 
     /// How many events of a type its history has.
@@ -129,4 +139,21 @@ impl Run {
         }
         self.temporal.cli(&args)
     }
+}
+
+/// The JSON in a payload.
+fn payload(payload: &Value) -> Option<Value> {
+    serde_json::from_slice(&STANDARD.decode(payload["data"].as_str()?).ok()?).ok()
+}
+
+fn collect_payloads(value: &Value, text: &mut String) {
+    if let Some(decoded) = value["data"].as_str().and_then(|data| STANDARD.decode(data).ok()) {
+        text.push_str(&String::from_utf8_lossy(&decoded));
+    }
+    let children: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    children.into_iter().for_each(|child| collect_payloads(child, text));
 }

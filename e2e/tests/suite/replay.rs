@@ -14,11 +14,12 @@ fn a_run_that_fails_before_it_writes_leaves_no_row() -> Result<()> {
     assert_eq!(kind, "StripeNotFound");
     let says = "sub_1DoesNotExist does not exist at Stripe in TEST mode; correct it and start it again";
     ensure!(message.starts_with(says), "{message}");
-    assert_eq!(run.search_attribute("FailureKind")?.trim_matches('"'), "StripeNotFound");
+    assert_eq!(run.search_attribute("FailureKind")?, "StripeNotFound");
     assert_eq!(world.tenants()?, 0);
     // The state of a closed run still answers.
     let state = run.state()?;
-    assert_eq!((&state["error"]["kind"], &state["done"]), (&json!("StripeNotFound"), &json!([])));
+    assert_eq!(state["error"]["kind"], "StripeNotFound");
+    assert_eq!(state["done"].as_array().map_or(0, Vec::len), 0, "{state}");
     purchase.subscription = right;
     let result = world.onboard(&purchase)?.result()?;
     world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
@@ -123,7 +124,7 @@ fn a_cancelled_run_ends_between_steps_and_leaves_what_it_built() -> Result<()> {
     run.cancel()?;
     world.release()?;
     assert_eq!(run.ending(std::time::Duration::from_secs(60))?, e2e::Ending::Cancelled);
-    assert_eq!(run.search_attribute("FailureKind")?.trim_matches('"'), "Cancelled");
+    assert_eq!(run.search_attribute("FailureKind")?, "Cancelled");
     assert_eq!(world.tenants()?, 1);
     assert_eq!(run.state()?["done"], json!(["resolvePurchase", "createTenant"]));
     Ok(())
