@@ -1,0 +1,5 @@
+//! What is stored in histories: the names on the wire, and the way that a run takes. Neither
+//! may change under a run that is under way.
+
+mod histories;
+mod names;

@@ -1,0 +1,64 @@
+//! Every workflow, signal, query, activity, failure and attribute name, in one sorted list.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use domain::create_tenant::Step;
+use domain::failure::FailureKind;
+use domain::names;
+use stack::workspace;
+use temporalio_common::{QueryDefinition, WorkflowDefinition};
+use workflows::CreateTenant;
+
+const LISTED: &str = include_str!("names.txt");
+
+#[test]
+fn the_names_on_the_wire_are_those_that_are_listed() -> Result<()> {
+    let mut found = BTreeSet::new();
+    for room in ["domain/src", "workflows/src"] {
+        declared(&workspace::root().join(room), &mut found)?;
+    }
+    found.extend(FailureKind::ALL.map(|kind| format!("failure {kind}")));
+    found.extend(names::search_attribute::ALL.map(|name| format!("search attribute {name}")));
+    found.insert(format!("task queue {}", names::TASK_QUEUE));
+    let found: String = found.into_iter().map(|line| line + "\n").collect();
+    ensure!(
+        found == LISTED,
+        "names on the wire are stored in histories and used by other programs; if the change is meant, \
+         e2e/tests/wire/names.txt becomes:\n{found}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_named_twice_is_named_the_same() {
+    assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
+    assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
+    for step in Step::ALL {
+        assert!(LISTED.contains(&format!("activity {}\n", step.as_str())), "{step:?} is no activity");
+    }
+}
+
+/// The names that the macros' attributes give, in all sources below `folder`.
+fn declared(folder: &Path, found: &mut BTreeSet<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let source = std::fs::read_to_string(entry?.path())?;
+        for line in source.lines().map(str::trim) {
+            for (attribute, kind) in [
+                ("activity", "activity"),
+                ("run", "workflow"),
+                ("query", "query"),
+                ("signal", "signal"),
+                ("update", "update"),
+            ] {
+                if let Some(rest) = line.strip_prefix(&format!("#[{attribute}(name = \"")) {
+                    let name = rest.split('"').next().context("an attribute without a name")?;
+                    found.insert(format!("{kind} {name}"));
+                }
+                ensure!(line != format!("#[{attribute}]"), "{line} leaves the name on the wire to the macro");
+            }
+        }
+    }
+    Ok(())
+}
