@@ -75,6 +75,9 @@ pub enum Refusal {
     /// The tenant does not exist.
     #[error("tenant {0} does not exist here")]
     NoSuchTenant(TenantId),
+    /// A database has one master billing tenant, for good.
+    #[error("the master billing tenant of this database is {0}; use that UUID, or another database")]
+    AnotherMaster(TenantId),
     /// The customer was deleted at Stripe.
     #[error("{0} was deleted at Stripe; correct the customer")]
     DeletedCustomer(StripeCustomerId),
@@ -109,7 +112,8 @@ impl Classify for Refusal {
             Self::SessionOfAnother { .. }
             | Self::SubscriptionOfAnotherCustomer { .. }
             | Self::TenantOfAnotherCustomer { .. }
-            | Self::TwoTenants { .. } => FailureKind::ConflictError,
+            | Self::TwoTenants { .. }
+            | Self::AnotherMaster(_) => FailureKind::ConflictError,
             Self::NoSuchTenant(_) => FailureKind::TenantNotFound,
             Self::DeletedCustomer(_) => FailureKind::StripeNotFound,
             Self::AmbiguousItem(_) => FailureKind::AmbiguousSubscription,

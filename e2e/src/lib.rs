@@ -11,4 +11,4 @@ mod world;
 
 pub use double::{Double, Purchase, Request, SECRET_KEY};
 pub use run::{Ending, Run};
-pub use world::{APP_URL, MASTER, World, WorldBuilder};
+pub use world::{APP_URL, MASTER, Said, World, WorldBuilder};

@@ -94,6 +94,21 @@ impl Run {
         Ok(self.events()?.iter().filter(|event| event["eventType"] == kind).count())
     }
 
+    /// How many attempts the step took that is done.
+    pub fn attempts(&self, step: &str) -> Result<i64> {
+        let events = self.events()?;
+        let attributes = |kind: &str, name: &'static str| {
+            let of_kind = events.iter().filter(move |event| event["eventType"] == kind).map(move |event| &event[name]);
+            of_kind.map(|a| (a["scheduledEventId"].clone(), a.clone())).collect::<Vec<_>>()
+        };
+        let scheduled =
+            events.iter().find(|event| event["activityTaskScheduledEventAttributes"]["activityType"]["name"] == step);
+        let id = &scheduled.with_context(|| format!("{step} was not scheduled"))?["eventId"];
+        let started = attributes("EVENT_TYPE_ACTIVITY_TASK_STARTED", "activityTaskStartedEventAttributes");
+        let (_, started) = started.into_iter().find(|(of, _)| of == id).context("the step did not start")?;
+        started["attempt"].as_i64().context("no attempt")
+    }
+
     /// The answer to the query `state`.
     pub fn state(&self) -> Result<Value> {
         let answer: Value =
@@ -108,6 +123,13 @@ impl Run {
             let pending = &described["pendingActivities"][0]["attempt"];
             Ok((pending.as_i64() >= Some(attempt)).then_some(()))
         })
+    }
+
+    /// Cuts the seven days of the step under way down to the few seconds that it already took.
+    pub fn end_the_week_of_the_step(&self) -> Result<()> {
+        let id =
+            self.describe()?["pendingActivities"][0]["activityId"].as_str().context("no step is under way")?.to_owned();
+        self.cli(&["activity", "update-options", "--activity-id", &id, "--schedule-to-close-timeout", "3s"]).map(drop)
     }
 
     /// Asks it to stop.

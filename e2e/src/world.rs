@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -51,6 +51,36 @@ impl Db {
             Self::Shared(postgres) => postgres,
             Self::Private(postgres) => postgres,
         }
+    }
+}
+
+/// What a command said and how it exited.
+#[derive(Debug)]
+pub struct Said {
+    command: String,
+    code: Option<i32>,
+    /// Data.
+    pub stdout: String,
+    /// Everything else.
+    pub stderr: String,
+}
+
+impl Said {
+    /// Fails unless the exit code is that.
+    pub fn exits(self, code: i32) -> Result<Self> {
+        ensure!(
+            self.code == Some(code),
+            "`tenantry {}` exits {:?}, not {code}: {}",
+            self.command,
+            self.code,
+            self.everything()
+        );
+        Ok(self)
+    }
+
+    /// Both streams.
+    pub fn everything(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
     }
 }
 
@@ -153,7 +183,7 @@ impl World {
             ("APP_URL", APP_URL.to_owned()),
             ("ADMIN_ADDR", format!("127.0.0.1:{}", self.admin_port)),
             ("TENANTRY_HOLD_DIR", self.dir.display().to_string()),
-            ("RUST_LOG", "info,stripe_gateway=debug,sqlx=debug".to_owned()),
+            ("RUST_LOG", "info".to_owned()),
         ];
         let all = all.into_iter().map(|(name, value)| (name.to_owned(), value));
         all.chain(self.settings.iter().cloned()).collect()
@@ -270,11 +300,22 @@ impl World {
     }
 
     /// `tenantry` in this world.
-    pub fn tenantry(&self, args: &[&str]) -> Result<Output> {
+    pub fn tenantry(&self, args: &[&str]) -> Result<Said> {
+        self.tenantry_with(args, &[])
+    }
+
+    /// `tenantry` with some settings changed.
+    pub fn tenantry_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Result<Said> {
         let mut tenantry = Command::new(binaries::binary("tenantry")?);
         stack::command::isolate(&mut tenantry);
-        tenantry.args(args).envs(self.environment()).current_dir(&self.dir);
-        Ok(tenantry.output()?)
+        tenantry.args(args).envs(self.environment()).envs(settings.iter().copied()).current_dir(&self.dir);
+        let output = tenantry.output()?;
+        Ok(Said {
+            command: args.join(" "),
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
     }
 
     /// Rows of a query, as text.

@@ -1,6 +1,8 @@
 //! The schema's history, embedded, and the one row without which nothing runs.
 
 use domain::ids::TenantId;
+use domain::refusal::Refusal;
+use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use crate::{DatabaseConfig, Error, Store};
@@ -25,13 +27,19 @@ impl Store {
     pub async fn migrate(config: &DatabaseConfig, master: TenantId) -> Result<(), Error> {
         let pool = config.unhurried();
         MIGRATIONS.run(&pool).await.map_err(|error| Error::Unavailable(sqlx::Error::Migrate(Box::new(error))))?;
+        let mut tx = pool.begin().await?;
+        if let Some(other) = another_master(&mut tx, master).await? {
+            return Err(Refusal::AnotherMaster(other).into());
+        }
         sqlx::query!(
-            "INSERT INTO tenants (tenant, client_name, email) VALUES ($1, 'Master billing tenant', 'billing@tenantry.invalid')
+            "INSERT INTO tenants (tenant, client_name, email) VALUES ($1, 'Master billing tenant', $2)
              ON CONFLICT (tenant) DO NOTHING",
             master.as_uuid(),
+            MASTER_EMAIL,
         )
-        .execute(&pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -53,8 +61,29 @@ impl Store {
         })
     }
 
+    /// The server's version, e.g. `15.18`.
+    pub async fn server_version(&self) -> Result<String, Error> {
+        let query = sqlx::query_scalar!("SELECT current_setting('server_version') AS \"version!\"");
+        Ok(query.fetch_one(&self.pool).await?)
+    }
+
     /// Whether the master billing tenant is there.
     pub async fn master_exists(&self) -> Result<bool, Error> {
         self.tenant_exists(self.master).await
     }
+}
+
+/// Marks the master billing tenant. `.invalid` can belong to nobody, RFC 2606.
+const MASTER_EMAIL: &str = "billing@tenantry.invalid";
+
+/// The master billing tenant that is there, if it is another one. The lock lets two migrations
+/// with different ideas of it see each other.
+async fn another_master(db: &mut PgConnection, master: TenantId) -> Result<Option<TenantId>, Error> {
+    sqlx::query!("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE").execute(&mut *db).await?;
+    let query = sqlx::query_scalar!(
+        "SELECT tenant FROM tenants WHERE email = $1 AND tenant <> $2",
+        MASTER_EMAIL,
+        master.as_uuid()
+    );
+    Ok(query.fetch_optional(db).await?.map(TenantId::from))
 }

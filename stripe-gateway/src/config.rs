@@ -171,6 +171,11 @@ impl StripeConfig {
         }
         Ok(Self { mode, key, base })
     }
+
+    /// The key as a person may see it: its kind and its last four characters.
+    pub fn masked_key(&self) -> String {
+        format!("{:?}", self.key)
+    }
 }
 
 fn key_names(stated: Option<Mode>) -> (&'static str, &'static str) {

@@ -11,10 +11,13 @@ pub(crate) enum LogError {
     Filter,
 }
 
+/// The SDK wraps each step in a span that repeats what ours says, and greets at `info`.
+const QUIET_SDK: &str = "info,temporalio_sdk=warn,temporalio_sdk_core=warn";
+
 /// Starts the log as `LOG_FORMAT` and `RUST_LOG` say. Lines go to standard error.
 pub(crate) fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
     let set = |name: &str| lookup(name).filter(|value| !value.is_empty());
-    let filter = set("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = set("RUST_LOG").unwrap_or_else(|| QUIET_SDK.to_owned());
     let filter = EnvFilter::try_new(filter).map_err(|_| LogError::Filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match set("LOG_FORMAT").as_deref() {

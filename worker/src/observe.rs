@@ -91,16 +91,14 @@ fn tenant_of(input: &ExecuteActivityInput) -> Option<String> {
 
 /// Kind and words of a failure, with its causes.
 fn describe(error: &ActivityError) -> (String, String) {
-    match error {
-        ActivityError::Application(failure) => {
-            let mut words = failure.source_error().to_string();
-            let mut cause = failure.source_error().source();
-            while let Some(error) = cause {
-                words = format!("{words}: {error}");
-                cause = error.source();
-            }
-            (failure.type_name().unwrap_or_default().to_owned(), words)
-        }
-        _ => (FailureKind::Cancelled.to_string(), "cancelled".to_owned()),
+    let ActivityError::Application(failure) = error else {
+        return (FailureKind::Cancelled.to_string(), "cancelled".to_owned());
+    };
+    let mut words = failure.source_error().to_string();
+    let mut cause = failure.source_error().source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
     }
+    (failure.type_name().unwrap_or_default().to_owned(), words)
 }

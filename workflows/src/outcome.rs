@@ -25,28 +25,35 @@ impl From<ActivityExecutionError> for Ending {
         if error.as_cancelled().is_some() {
             return Self::Cancelled;
         }
-        match &error {
-            ActivityExecutionError::Failed(failed) if failed.retry_state() != RetryState::NonRetryableFailure => {
-                Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error)))
-            }
-            _ => Self::Failed(permanent(&error)),
+        let ActivityExecutionError::Failed(failed) = &error else { return Self::Failed(permanent(&error)) };
+        let state = failed.retry_state();
+        if state == RetryState::CancelRequested {
+            // The step under way was waited for and failed; it would have been tried again.
+            Self::Cancelled
+        } else if state == RetryState::NonRetryableFailure {
+            Self::Failed(permanent(&error))
+        } else {
+            Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error)))
         }
     }
 }
 
 /// The type and the words that the activity gave.
 fn permanent(error: &ActivityExecutionError) -> RunError {
-    match error.cause() {
-        Some(IncomingError::Application(failure)) => RunError {
-            kind: failure.type_name().unwrap_or(FailureKind::ConflictError.as_str()).to_owned(),
-            message: failure.source_error().to_string(),
-        },
-        _ => RunError::new(FailureKind::ConflictError, error.to_string()),
+    let Some(IncomingError::Application(failure)) = error.cause() else {
+        return RunError::new(FailureKind::ConflictError, error.to_string());
+    };
+    RunError {
+        kind: failure.type_name().unwrap_or(FailureKind::ConflictError.as_str()).to_owned(),
+        message: failure.source_error().to_string(),
     }
 }
 
+/// A timeout has the last attempt's failure as its cause, if an attempt had failed.
 fn exhausted(error: &ActivityExecutionError) -> String {
-    let last = error.cause().map(|cause| cause.failure().message.as_str()).unwrap_or_default();
+    let cause = error.cause().map(IncomingError::failure);
+    let last = cause.and_then(|failure| failure.cause.as_deref()).or(cause);
+    let last = last.map(|failure| failure.message.as_str()).unwrap_or_default();
     format!("seven days of trying did not help; when what it waits for is back, start it again (last: {last})")
 }
 

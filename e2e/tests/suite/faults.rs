@@ -125,3 +125,21 @@ fn postgres_may_stop_in_the_middle() -> Result<()> {
     ensure!(result["created"] == true, "{result}");
     world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
 }
+
+#[test]
+fn seven_days_of_trying_end_a_run_as_exhausted() -> Result<()> {
+    let world = World::named("exhausted").start()?;
+    let purchase = world.stripe.buy(2)?;
+    for _ in 0..20 {
+        world.stripe.fault("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "server_error", 0)?;
+    }
+    let run = world.onboard(&purchase)?;
+    run.wait_for_attempt(2)?;
+    // Nobody waits a week: the server is told that the step's week is over.
+    run.end_the_week_of_the_step()?;
+    let (kind, message) = run.failure()?;
+    assert_eq!(kind, "Exhausted", "{message}");
+    ensure!(message.contains("start it again") && message.contains("HTTP 500"), "{message}");
+    assert_eq!(run.search_attribute("FailureKind")?, "Exhausted");
+    Ok(())
+}

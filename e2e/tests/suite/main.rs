@@ -1,8 +1,11 @@
 //! End to end: each module is one promise of a purchase.
 
+mod commands;
 mod faults;
 mod kill;
+mod lifecycle;
 mod races;
 mod replay;
+mod secrets;
 mod the_call;
 mod truth;

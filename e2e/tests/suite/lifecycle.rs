@@ -1,0 +1,117 @@
+//! The worker's life: what stops it at the start, what it waits for, how it ends.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::World;
+use stack::process::Exit;
+
+#[test]
+fn a_missing_or_wrong_setting_stops_the_worker_and_is_named() -> Result<()> {
+    let world = World::named("settings").without_worker()?;
+    let cases = [
+        ("DATABASE_URL", ""),
+        ("STRIPE_SECRET_KEY", ""),
+        ("STRIPE_SECRET_KEY", "sk_test_REPLACE_ME"),
+        ("STRIPE_SECRET_KEY", "whsec_1"),
+        ("STRIPE_MODE", "sandbox"),
+        ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", "pk_live_1"),
+        ("STRIPE_API_BASE", "nowhere"),
+        ("MASTER_BILLING_TENANT_ID", ""),
+        ("MASTER_BILLING_TENANT_ID", "99999999-9999-4999-8999-999999999999"),
+        ("APP_URL", ""),
+        ("ADMIN_ADDR", "nowhere"),
+        ("ENTITLED_STATUSES", "paying"),
+        ("LICENSE_PRICE_IDS", "price_a,,"),
+        ("WORKER_MAX_ACTIVITIES", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("RUST_LOG", "=="),
+        ("TENANTRY_HOLD_AT", "nowhere"),
+    ];
+    for (name, value) in cases {
+        let said = stopped_by(&world, name, value)?;
+        ensure!(said.contains("ConfigurationError") && said.contains(name), "{name}={value}: {said}");
+    }
+    // A live key leaves for Stripe only, and the double is not Stripe.
+    let said = stopped_by(&world, "STRIPE_SECRET_KEY", "sk_live_1")?;
+    ensure!(said.contains("STRIPE_API_BASE is not Stripe's, and LIVE mode is active"), "{said}");
+    Ok(())
+}
+
+/// What the worker writes before it stops because of one setting.
+fn stopped_by(world: &World, name: &str, value: &str) -> Result<String> {
+    let before = world.worker_log().len();
+    let worker = world.launch_worker(&[(name, value)])?;
+    let exit = worker.wait(Duration::from_secs(30)).with_context(|| format!("{name}={value} did not stop it"))?;
+    ensure!(exit == Exit::Code(1), "{name}={value}: {exit}");
+    Ok(world.worker_log()[before..].to_owned())
+}
+
+#[test]
+fn a_database_that_is_not_migrated_stops_the_worker() -> Result<()> {
+    let world = World::named("not-migrated").without_worker()?;
+    world.rows("DELETE FROM _sqlx_migrations WHERE version = 3")?;
+    let said = stopped_by(&world, "LOG_FORMAT", "text")?;
+    ensure!(said.contains("the database's schema is at version 2 and behind; run: tenantry migrate"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_worker_says_which_mode_is_active_and_waits_for_stripe() -> Result<()> {
+    let world = World::named("patient").without_worker()?;
+    for fault in ["server_error", "unauthorized", "reset_before"] {
+        world.stripe.fault("GET", "/v1/account", fault, 0)?;
+    }
+    world.start_worker(&[("LOG_FORMAT", "json")])?;
+    assert_eq!(world.stripe.faults_struck()?, 3);
+    let log = world.worker_log();
+    ensure!(log.contains(r#""message":"[Stripe] Service initialized in TEST mode""#), "{log}");
+    let purchase = world.stripe.buy(3)?;
+    let run = world.onboard(&purchase)?;
+    let tenant = run.result()?["tenant_id"].as_str().unwrap_or_default().to_owned();
+    let log = world.worker_log();
+    let line = log.lines().find(|line| line.contains("tagCustomer")).context("no line of the last step")?;
+    for word in [&tenant, &run.workflow_id, run.run_id.as_ref().context("a run has an id")?] {
+        ensure!(line.contains(word.as_str()), "{word} is not in: {line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_is_asked_to_stop_finishes_the_step_under_way() -> Result<()> {
+    let world = World::named("drain").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let run = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    let took = std::thread::scope(|scope| -> Result<Duration> {
+        let stopping = scope.spawn(|| world.stop_worker());
+        // It no longer takes work, and has not gone yet.
+        stack::deadline::poll("the worker to drain", Duration::from_secs(20), || {
+            Ok(world.worker_log().contains("draining").then_some(()))
+        })?;
+        let ready = world.admin("/readyz")?;
+        ensure!(ready.status == 503 && ready.body.contains("draining"), "{ready:?}");
+        world.release()?;
+        stopping.join().expect("stopping panicked")
+    })?;
+    ensure!(took < Duration::from_secs(30), "the drain took {took:?}");
+    assert_eq!(run.count_events("EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT")?, 0);
+    world.start_worker(&[])?;
+    let result = run.result()?;
+    // The step was done by the worker that stopped: no attempt of it was lost.
+    assert_eq!(run.attempts("importSubscription")?, 1);
+    world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn a_step_that_never_ends_does_not_keep_the_worker_beyond_30_seconds() -> Result<()> {
+    let world = World::named("stubborn").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let run = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    let took = world.stop_worker()?;
+    ensure!(took < Duration::from_secs(30), "the drain took {took:?}");
+    world.start_worker(&[])?;
+    let result = run.result()?;
+    world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
+}

@@ -1,0 +1,87 @@
+//! Canaries: a secret key, a webhook secret and a database password are planted, everything
+//! that can go wrong is made to, and then they are looked for wherever we write.
+
+use anyhow::{Result, ensure};
+use e2e::{SECRET_KEY, World};
+use serde_json::json;
+
+const WEBHOOK_SECRET: &str = "whsec_canaryB8nD3sJkTqWxYz";
+const PASSWORD: &str = "tenantry-test-password";
+const EMAIL: &str = "ann@example.com";
+
+#[test]
+fn no_secret_is_in_a_history_a_log_line_a_metric_or_an_output() -> Result<()> {
+    let world = World::named("canary")
+        .private_postgres()
+        .setting("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET)
+        .setting("RUST_LOG", "debug")
+        .without_worker()?;
+    ensure!(world.database_url.contains(PASSWORD), "the canary is not planted");
+    world.start_worker(&[("TENANTRY_HOLD_AT", "after:createTenant")])?;
+    let runs = provoke(&world)?;
+    let outputs = commands(&world)?;
+    let mut searched = vec![("worker's log", world.worker_log()), ("metrics", world.admin("/metrics")?.body)];
+    searched.extend(outputs);
+    for run in &runs {
+        searched.push(("history", run.readable_history()?));
+    }
+    for (what, text) in &searched {
+        ensure!(text.len() > 20, "nothing to search in: {what}");
+        for canary in [SECRET_KEY, WEBHOOK_SECRET, PASSWORD] {
+            ensure!(!text.contains(canary), "{canary} is in the {what}:\n{text}");
+        }
+    }
+    // A search that could not find anything would pass too: what must be there is.
+    ensure!(searched[0].1.contains("step failed"), "the log says nothing of the failures");
+    ensure!(searched.iter().any(|(what, text)| *what == "history" && text.contains(EMAIL)), "no payload was decoded");
+    // A person's data is in payloads only.
+    for (what, text) in searched.iter().filter(|(what, _)| matches!(*what, "worker's log" | "metrics")) {
+        ensure!(!text.to_lowercase().contains(EMAIL), "an e-mail is in the {what}");
+    }
+    Ok(())
+}
+
+/// Failures of Stripe and of Postgres while a purchase is onboarded, and one for good.
+fn provoke(world: &World) -> Result<Vec<e2e::Run>> {
+    let purchase = world.stripe.buy(10)?;
+    let subscription = format!("/v1/subscriptions/{}", purchase.subscription);
+    for fault in ["unauthorized", "forbidden", "html_bad_gateway", "reset_before"] {
+        world.stripe.fault("GET", &subscription, fault, 0)?;
+    }
+    world.stripe.fault("POST", &subscription, "server_error", 0)?;
+    let mut call = World::call_of_the_store(&purchase);
+    call["email"] = json!(EMAIL);
+    let run = world.start_with("create-tenant-canary", &call.to_string())?;
+    world.wait_until_held()?;
+    world.stop_postgres()?;
+    world.release()?;
+    run.wait_for_attempt(2)?;
+    world.start_postgres()?;
+    run.result()?;
+    let mut lost = call.clone();
+    lost["stripe_subscription_id"] = json!("sub_1Lost");
+    let lost = world.start_with("create-tenant-lost", &lost.to_string())?;
+    lost.failure()?;
+    let misfit = json!({"email": EMAIL, "client_name": "A", "initial_license_count": EMAIL});
+    let misfit = world.start_with("create-tenant-misfit", &misfit.to_string())?;
+    let (_, message) = misfit.failure()?;
+    ensure!(!message.contains(EMAIL), "the failure repeats a person's data: {message}");
+    Ok(vec![run, lost])
+}
+
+/// What `tenantry` prints, right and wrong, as text and as JSON.
+fn commands(world: &World) -> Result<Vec<(&'static str, String)>> {
+    let unreachable = world.database_url.replace("127.0.0.1", "127.0.0.2");
+    let wrong = world.database_url.replace("postgres://", "mysql://");
+    let mut outputs = Vec::new();
+    for format in ["text", "json"] {
+        for url in [&world.database_url, &unreachable, &wrong] {
+            for args in [&["doctor"][..], &["tenant", "show", "cus_1"], &["migrate", "--master-tenant", e2e::MASTER]] {
+                let args = [args, &["--output", format]].concat();
+                outputs
+                    .push(("output of tenantry", world.tenantry_with(&args, &[("DATABASE_URL", url)])?.everything()));
+            }
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,102 @@
+//! Is each setting there, and valid? Secrets are shown by their kind and last characters.
+
+use domain::license::LicenseRules;
+use store::{DatabaseConfig, Store};
+use stripe_gateway::StripeConfig;
+use temporalio_client::Url;
+
+use super::check::Check;
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::settings::{self, MASTER, lookup};
+use crate::temporal::TemporalConfig;
+
+/// The settings that hold, and a line about each.
+pub(super) struct Settings {
+    pub(super) database: Option<Database>,
+    pub(super) temporal: Option<TemporalConfig>,
+    pub(super) stripe: Option<StripeConfig>,
+    pub(super) checks: Vec<Check>,
+}
+
+impl Settings {
+    /// Reads them all, so that one red line does not hide the next.
+    pub(super) fn read() -> Self {
+        let database = DatabaseConfig::from_env(lookup).map_err(Failure::setting);
+        let master = settings::master();
+        let rules = LicenseRules::from_env(lookup).map_err(Failure::setting);
+        let temporal = TemporalConfig::from_env(lookup);
+        let stripe = StripeConfig::from_env(lookup).map_err(Failure::setting);
+        let checks = vec![
+            check("DATABASE_URL", &database, |config| config.place()),
+            check(MASTER, &master, ToString::to_string),
+            check("TEMPORAL_*", &temporal, |config| {
+                format!("{}, namespace {}, task queue {}", config.place(), config.namespace(), config.task_queue)
+            }),
+            check("TEMPORAL_UI_URL", &temporal, |config| {
+                config.ui.as_ref().map_or_else(|| "not set: runs are shown without links".to_owned(), Url::to_string)
+            }),
+            check("STRIPE_*", &stripe, |config| {
+                format!("{} mode, key {}, at {}", config.mode, config.masked_key(), config.base)
+            }),
+            check("licence rules", &rules, licence_rules),
+            app_url(lookup),
+        ];
+        let database = match (database, master, rules) {
+            (Ok(config), Ok(master), Ok(rules)) => {
+                let store = Store::new(&config, master, rules);
+                Some(Database { config, store })
+            }
+            (_, _, _) => None,
+        };
+        Self { database, temporal: temporal.ok(), stripe: stripe.ok(), checks }
+    }
+}
+
+fn check<T>(name: &'static str, setting: &Result<T, Failure>, found: impl FnOnce(&T) -> String) -> Check {
+    match setting {
+        Ok(setting) => Check::ok(name, found(setting)),
+        Err(failure) => Check::failed(name, failure),
+    }
+}
+
+fn licence_rules(rules: &LicenseRules) -> String {
+    let live: Vec<&str> = rules.live.iter().map(|status| status.as_str()).collect();
+    let prices: Vec<&str> = rules.prices.iter().map(|price| price.as_str()).collect();
+    let counts = match prices.as_slice() {
+        [] => "a subscription's only item counts (LICENSE_PRICE_IDS is not set)".to_owned(),
+        prices => format!("{} count", prices.join(", ")),
+    };
+    format!("entitled are {}; {counts}", live.join(", "))
+}
+
+/// The worker's own setting, which it needs to tag customers with.
+fn app_url(lookup: impl Fn(&str) -> Option<String>) -> Check {
+    let next = "set APP_URL to where the application lives, such as https://app.example.com";
+    let Some(text) = lookup("APP_URL").or_else(|| lookup("NEXT_PUBLIC_APP_URL")) else {
+        return Check::warning("APP_URL", "not set; a worker does not start without it", next);
+    };
+    match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Check::ok("APP_URL", text),
+        Ok(_) | Err(_) => Check::red("APP_URL", "not a URL", next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::check::Verdict;
+
+    fn check(name: &str, value: &str, expected: Verdict) {
+        let found = app_url(|asked| (asked == name).then(|| value.to_owned()));
+        assert_eq!(found.verdict, expected, "{name}={value}");
+    }
+
+    #[test]
+    fn the_application_lives_at_a_web_address() {
+        check("APP_URL", "https://app.example.com", Verdict::Ok);
+        check("NEXT_PUBLIC_APP_URL", "http://localhost:3000", Verdict::Ok);
+        check("APP_URL", "app.example.com", Verdict::Red);
+        check("OTHER", "https://app.example.com", Verdict::Warning);
+    }
+}

@@ -1,0 +1,96 @@
+//! What goes to stdout: the same data for a person and for a program. Without colours, so that
+//! there is none to switch off.
+
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// For whom the output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+/// What a command has to tell.
+pub(crate) trait Report: Serialize {
+    /// As a person reads it.
+    fn text(&self) -> String;
+}
+
+impl Output {
+    /// Writes to stdout. A reader who has read enough (`| head`) is no error.
+    pub(crate) fn print(self, report: &impl Report) {
+        let text = match self {
+            Self::Text => report.text(),
+            Self::Json => json(report),
+        };
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
+/// A document of ours: its types hold nothing that JSON cannot say.
+pub(crate) fn json(document: &impl Serialize) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// A moment, to the second and in UTC.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A number of licences; none is no limit.
+pub(crate) fn licences(count: Option<i32>) -> String {
+    count.map_or_else(|| "no limit".to_owned(), |count| count.to_string())
+}
+
+/// Of the labels, so that what is printed in two parts is aligned too.
+const WIDTH_MIN: usize = 8;
+
+/// Labels on the left, what they stand for on the right, aligned.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(Vec<(&'static str, String)>);
+
+impl Rows {
+    /// One more row. An empty label goes on with the row before.
+    pub(crate) fn push(&mut self, label: &'static str, value: impl Into<String>) {
+        self.0.push((label, value.into()));
+    }
+
+    /// One more row, if there is something to say.
+    pub(crate) fn push_some(&mut self, label: &'static str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            self.push(label, value);
+        }
+    }
+}
+
+impl std::fmt::Display for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width = self.0.iter().map(|(label, _)| label.len()).fold(WIDTH_MIN, usize::max);
+        let lines: Vec<String> = self.0.iter().map(|(label, value)| format!("{label:width$}  {value}")).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_aligned() {
+        let mut rows = Rows::default();
+        rows.push("tenant", "1");
+        rows.push_some("link", None::<String>);
+        rows.push("last change", "2");
+        rows.push("", "3");
+        assert_eq!(rows.to_string(), "tenant       1\nlast change  2\n             3");
+    }
+
+    #[test]
+    fn no_count_is_no_limit_and_zero_is_zero() {
+        assert_eq!([licences(None), licences(Some(0))], ["no limit", "0"]);
+    }
+}
