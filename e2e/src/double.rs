@@ -119,6 +119,36 @@ impl Double {
         Ok(Purchase { customer, subscription, quantity })
     }
 
+    /// An open checkout session for that many seats.
+    pub fn session(&self, customer: &str, quantity: i64) -> Result<String> {
+        let (price, quantity) = (self.price()?, quantity.to_string());
+        self.make(
+            "/checkout/sessions",
+            &[
+                ("mode", "subscription"),
+                ("customer", customer),
+                ("line_items[0][price]", &price),
+                ("line_items[0][quantity]", &quantity),
+                ("success_url", "https://shop.example.com/done"),
+            ],
+        )
+    }
+
+    /// The person behind an open session pays.
+    pub fn pay(&self, session: &str) -> Result<()> {
+        self.admin("POST", &format!("/checkout/sessions/{session}/complete"), &json!({})).map(drop)
+    }
+
+    /// A purchase through a checkout session, and the session.
+    pub fn check_out(&self, quantity: i64) -> Result<(Purchase, String)> {
+        let customer = self.customer("Ann@Example.com")?;
+        let session = self.session(&customer, quantity)?;
+        self.pay(&session)?;
+        let subscription = self.get(&format!("/checkout/sessions/{session}"))?["subscription"].clone();
+        let subscription = subscription.as_str().context("a paid session has a subscription")?.to_owned();
+        Ok((Purchase { customer, subscription, quantity }, session))
+    }
+
     /// `DELETE /v1{path}`.
     pub fn delete(&self, path: &str) -> Result<Value> {
         self.ask("DELETE", &format!("/v1{path}"), &[])

@@ -7,8 +7,10 @@
 
 mod double;
 mod run;
+mod said;
 mod world;
 
 pub use double::{Double, Purchase, Request, SECRET_KEY};
 pub use run::{Ending, Run};
-pub use world::{APP_URL, MASTER, Said, World, WorldBuilder};
+pub use said::Said;
+pub use world::{APP_URL, MASTER, World, WorldBuilder};

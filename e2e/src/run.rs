@@ -41,18 +41,16 @@ impl Run {
 
     /// The result, or an error that shows the failure.
     pub fn result(&self) -> Result<Value> {
-        match self.ending(Duration::from_secs(150))? {
-            Ending::Completed(result) => Ok(result),
-            other => bail!("{} did not complete: {other:?}", self.workflow_id),
-        }
+        let ending = self.ending(Duration::from_secs(150))?;
+        let Ending::Completed(result) = ending else { bail!("{} did not complete: {ending:?}", self.workflow_id) };
+        Ok(result)
     }
 
     /// Failure type and message, or an error that shows the result.
     pub fn failure(&self) -> Result<(String, String)> {
-        match self.ending(Duration::from_secs(60))? {
-            Ending::Failed(kind, message) => Ok((kind, message)),
-            other => bail!("{} did not fail: {other:?}", self.workflow_id),
-        }
+        let ending = self.ending(Duration::from_secs(60))?;
+        let Ending::Failed(kind, message) = ending else { bail!("{} did not fail: {ending:?}", self.workflow_id) };
+        Ok((kind, message))
     }
 
     /// What `temporal workflow describe` says.
@@ -70,10 +68,8 @@ impl Run {
     /// The events of its history.
     pub fn events(&self) -> Result<Vec<Value>> {
         let mut history: Value = serde_json::from_str(&self.history()?)?;
-        match history["events"].take() {
-            Value::Array(events) => Ok(events),
-            _ => bail!("{} has no history", self.workflow_id),
-        }
+        let Value::Array(events) = history["events"].take() else { bail!("{} has no history", self.workflow_id) };
+        Ok(events)
     }
 
     /// Its history as the server has it, payloads in base64.

@@ -9,10 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use stack::process::Launch;
+use stack::temporal::TemporalOptions;
 use stack::{Postgres, Process, Temporal, binaries, deadline, http, ports, scratch, shared};
 
 use crate::double::{Double, Purchase, SECRET_KEY};
 use crate::run::Run;
+use crate::said::Said;
 
 /// The master billing tenant of every world.
 pub const MASTER: &str = "00000000-0000-4000-8000-000000000001";
@@ -42,7 +44,7 @@ pub struct World {
 #[derive(Debug)]
 enum Db {
     Shared(&'static Postgres),
-    Private(Postgres),
+    Private(Box<Postgres>),
 }
 
 impl Db {
@@ -54,42 +56,13 @@ impl Db {
     }
 }
 
-/// What a command said and how it exited.
-#[derive(Debug)]
-pub struct Said {
-    command: String,
-    code: Option<i32>,
-    /// Data.
-    pub stdout: String,
-    /// Everything else.
-    pub stderr: String,
-}
-
-impl Said {
-    /// Fails unless the exit code is that.
-    pub fn exits(self, code: i32) -> Result<Self> {
-        ensure!(
-            self.code == Some(code),
-            "`tenantry {}` exits {:?}, not {code}: {}",
-            self.command,
-            self.code,
-            self.everything()
-        );
-        Ok(self)
-    }
-
-    /// Both streams.
-    pub fn everything(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
-}
-
 /// What is special about a world.
 #[derive(Debug, Default)]
 pub struct WorldBuilder {
     name: String,
     settings: Vec<(String, String)>,
     private_postgres: bool,
+    untaught_temporal: bool,
 }
 
 impl WorldBuilder {
@@ -105,16 +78,25 @@ impl WorldBuilder {
         self
     }
 
+    /// Gives it a Temporal of its own that knows no search attribute of ours.
+    pub fn untaught_temporal(mut self) -> Self {
+        self.untaught_temporal = true;
+        self
+    }
+
     /// Makes it, without a worker.
     pub fn without_worker(self) -> Result<World> {
         let postgres = match self.private_postgres {
-            true => Db::Private(Postgres::start(shared::private_postgres(&self.name)?)?),
+            true => Db::Private(Box::new(Postgres::start(shared::private_postgres(&self.name)?)?)),
             false => Db::Shared(shared::postgres()?),
         };
         let database_url = database(&postgres, &self.name)?;
         let account = format!("acct_{}", self.name.replace('-', ""));
         Ok(World {
-            temporal: shared::temporal()?,
+            temporal: match self.untaught_temporal {
+                true => untaught_temporal(&self.name)?,
+                false => shared::temporal()?,
+            },
             postgres,
             database_url,
             stripe: Double::start(&account)?,
@@ -150,6 +132,13 @@ fn database(postgres: &Db, name: &str) -> Result<String> {
         *made = true;
     }
     postgres.copy_database("template_world", &database)
+}
+
+/// It lives as long as this process, as the shared one does.
+fn untaught_temporal(name: &str) -> Result<&'static Temporal> {
+    let log = scratch::folder(name)?.join("temporal.log");
+    let options = TemporalOptions { search_attributes: Vec::new(), ..TemporalOptions::new(ports::free()?, &log) };
+    Ok(Box::leak(Box::new(Temporal::start(options)?)))
 }
 
 fn migrate(url: &str) -> Result<()> {

@@ -4,7 +4,8 @@ use anyhow::{Context, Result, ensure};
 use e2e::{Purchase, Run, World};
 
 /// Each call of an onboarding: method, whose path, how many calls of that kind come before.
-const CALLS: [(&str, Object, u64); 7] = [
+const CALLS: [(&str, Object, u64); 8] = [
+    ("GET", Object::Session, 0),
     ("GET", Object::Customer, 0),
     ("GET", Object::Subscription, 0),
     ("GET", Object::Subscription, 1),
@@ -26,6 +27,7 @@ const FAULTS: [&str; 7] = [
 
 #[derive(Clone, Copy, Debug)]
 enum Object {
+    Session,
     Customer,
     Subscription,
 }
@@ -58,14 +60,26 @@ fn every_fault_at_every_call_is_waited_out_and_no_effect_comes_twice() -> Result
 }
 
 fn onboard_with(world: &World, (method, object, skip): (&str, Object, u64), fault: &str) -> Result<Case> {
-    let purchase = world.stripe.buy(10)?;
-    let path = match object {
-        Object::Customer => format!("/v1/customers/{}", purchase.customer),
-        Object::Subscription => format!("/v1/subscriptions/{}", purchase.subscription),
+    let what = format!("{fault} at {method} {object:?} after {skip}");
+    let (purchase, session) = match object {
+        Object::Session => {
+            let (purchase, session) = world.stripe.check_out(10)?;
+            (purchase, Some(session))
+        }
+        Object::Customer | Object::Subscription => (world.stripe.buy(10)?, None),
+    };
+    let path = match (object, &session) {
+        (Object::Customer, _) => format!("/v1/customers/{}", purchase.customer),
+        (Object::Subscription, _) => format!("/v1/subscriptions/{}", purchase.subscription),
+        (Object::Session, session) => format!("/v1/checkout/sessions/{}", session.as_deref().unwrap_or_default()),
     };
     world.stripe.fault(method, &path, fault, skip)?;
-    let run = world.onboard(&purchase)?;
-    Ok(Case { what: format!("{fault} at {method} {object:?} after {skip}"), purchase, run })
+    let mut call = World::call_of_the_store(&purchase);
+    if let Some(session) = session {
+        call["checkout_session_id"] = session.into();
+    }
+    let run = world.start_with(&format!("create-tenant-{}", purchase.customer), &call.to_string())?;
+    Ok(Case { what, purchase, run })
 }
 
 /// After an answered 500 the next key is taken; after no answer, and after a proxy's page, the

@@ -78,6 +78,28 @@ fn the_worker_says_which_mode_is_active_and_waits_for_stripe() -> Result<()> {
 }
 
 #[test]
+fn a_server_that_does_not_know_our_search_attributes_is_taught() -> Result<()> {
+    let world = World::named("untaught").untaught_temporal().without_worker()?;
+    let listed = || world.temporal.cli(&["operator", "search-attribute", "list", "--output", "json"]);
+    ensure!(!listed()?.contains("FailureKind"), "the server knows them already");
+    world.start_worker(&[])?;
+    let listed = listed()?;
+    for name in ["TenantId", "StripeCustomerId", "StripeSubscriptionId", "FailureKind"] {
+        ensure!(listed.contains(name), "{name} is not registered: {listed}");
+    }
+    world.onboard(&world.stripe.buy(3)?)?.result().map(drop)
+}
+
+#[test]
+fn a_search_attribute_of_another_type_stops_the_worker() -> Result<()> {
+    let world = World::named("mistaught").untaught_temporal().without_worker()?;
+    world.temporal.cli(&["operator", "search-attribute", "create", "--name", "TenantId", "--type", "Text"])?;
+    let said = stopped_by(&world, "LOG_FORMAT", "text")?;
+    ensure!(said.contains("the search attribute TenantId exists in Temporal and is not of type Keyword"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_worker_that_is_asked_to_stop_finishes_the_step_under_way() -> Result<()> {
     let world = World::named("drain").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
     let purchase = world.stripe.buy(10)?;

@@ -4,6 +4,7 @@ mod commands;
 mod faults;
 mod kill;
 mod lifecycle;
+mod queries;
 mod races;
 mod replay;
 mod secrets;

@@ -66,23 +66,13 @@ fn a_purchase_may_come_with_less() -> Result<()> {
 fn a_checkout_session_leads_to_customer_and_subscription() -> Result<()> {
     let world = World::named("session").start()?;
     let customer = world.stripe.customer("s@example.com")?;
-    let price = world.stripe.price()?;
-    let session = world.stripe.make(
-        "/checkout/sessions",
-        &[
-            ("mode", "subscription"),
-            ("customer", &customer),
-            ("line_items[0][price]", &price),
-            ("line_items[0][quantity]", "3"),
-            ("success_url", "https://shop.example.com/done"),
-        ],
-    )?;
+    let session = world.stripe.session(&customer, 3)?;
     let input = json!({"email": "s@example.com", "client_name": "S", "checkout_session_id": session}).to_string();
     let unpaid = world.start_with(&format!("create-tenant-{session}"), &input)?;
     let (kind, message) = unpaid.failure()?;
     assert_eq!(kind, "ValidationError", "{message}");
     assert_eq!(world.tenants()?, 0);
-    world.stripe.admin("POST", &format!("/checkout/sessions/{session}/complete"), &json!({}))?;
+    world.stripe.pay(&session)?;
     let result = world.start_with(&format!("create-tenant-{session}"), &input)?.result()?;
     let subscription = result["stripe_subscription_id"].as_str().unwrap_or_default().to_owned();
     let purchase = Purchase { customer, subscription, quantity: 3 };

@@ -1,0 +1,33 @@
+//! What `tenantry` answers on the command line.
+
+use anyhow::{Result, ensure};
+
+/// What a command said and how it exited.
+#[derive(Debug)]
+pub struct Said {
+    pub(crate) command: String,
+    pub(crate) code: Option<i32>,
+    /// Data.
+    pub stdout: String,
+    /// Everything else.
+    pub stderr: String,
+}
+
+impl Said {
+    /// Fails unless the exit code is that.
+    pub fn exits(self, code: i32) -> Result<Self> {
+        ensure!(
+            self.code == Some(code),
+            "`tenantry {}` exits {:?}, not {code}: {}",
+            self.command,
+            self.code,
+            self.everything()
+        );
+        Ok(self)
+    }
+
+    /// Both streams.
+    pub fn everything(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
