@@ -49,6 +49,8 @@ pub(crate) fn runtime(telemetry: &Telemetry) -> Result<Runtime> {
 
 /// How often a server that does not answer is asked again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
+/// Where the SDK looks when nothing is set.
+const SDK_DEFAULT: &str = "http://localhost:7233/";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client, as `TEMPORAL_*` says; waits for the server.
@@ -57,6 +59,10 @@ pub(crate) async fn connect(telemetry: &Telemetry) -> Result<Client> {
         let (mut connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
             .map_err(|e| anyhow!("ConfigurationError: the TEMPORAL_* settings are wrong: {e}"))?;
         connection.connect_timeout = Some(CONNECT_TIMEOUT);
+        if connection.target.as_str() == SDK_DEFAULT {
+            // `localhost` may be an IPv6 address first, where a development server does not listen.
+            let _ = connection.target.set_host(Some("127.0.0.1"));
+        }
         connection.metrics_meter =
             telemetry_init(TelemetryOptions::builder().metrics(telemetry.meter.clone()).build())?
                 .get_temporal_metric_meter();

@@ -112,9 +112,14 @@ impl Postgres {
         &self.options.password
     }
 
-    /// The URL of a database, password included.
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.options.port)
+    }
+
+    /// The URL of a database, password included: not for people's eyes.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{ROLE}:{}@127.0.0.1:{}/{database}", self.options.password, self.options.port)
+        format!("postgres://{ROLE}:{}@{}/{database}", self.options.password, self.address())
     }
 
     /// Creates an empty database and answers its URL.

@@ -33,7 +33,7 @@ fn print_places(plan: &Plan, servers: &Servers) {
     println!();
     row("Temporal UI", &plan.ui());
     row("Temporal", &servers.temporal.address());
-    row("Postgres", &servers.postgres.url(DATABASE));
+    row("Postgres", &format!("{}/{DATABASE}", servers.postgres.address()));
     row("Stripe double", &format!("http://{}", plan.stripe_address()));
     row("worker", &format!("http://{}/metrics  (pid {})", plan.worker_address(), servers.worker.pid()));
     row("logs", &relative(&plan.logs));
