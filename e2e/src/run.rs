@@ -121,6 +121,12 @@ impl Run {
         })
     }
 
+    /// The markdown that its page in the UI shows.
+    pub fn details(&self) -> Result<String> {
+        let metadata: Value = serde_json::from_str(&self.cli(&["workflow", "metadata", "--output", "json"])?)?;
+        Ok(metadata["queryResult"][0]["currentDetails"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Cuts the seven days of the step under way down to the few seconds that it already took.
     pub fn end_the_week_of_the_step(&self) -> Result<()> {
         let id =

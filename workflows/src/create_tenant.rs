@@ -12,14 +12,16 @@ use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, workflows};
 
 use crate::outcome::{Ending, termination};
-use crate::patience;
 use crate::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
+use crate::{details, patience};
 
 /// `createTenantWorkflow`. Nothing here is undone when a step fails: failures go forward, by
 /// a new run under the same id whose finished steps answer at once.
 #[workflow]
 pub struct CreateTenant {
     input: Untrusted<CreateTenantInput>,
+    /// What it is about, in a line without a person's data.
+    subject: String,
     state: CreateTenantState,
 }
 
@@ -28,7 +30,8 @@ impl CreateTenant {
     /// Takes whatever came.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, input: Untrusted<CreateTenantInput>) -> Self {
-        Self { input, state: CreateTenantState::default() }
+        let subject = input.0.as_ref().map(CreateTenantInput::summary).unwrap_or_default();
+        Self { input, subject, state: CreateTenantState::default() }
     }
 
     /// From purchase to tenant.
@@ -149,7 +152,8 @@ impl CreateTenant {
     /// Both tags at once: neither needs the other.
     async fn tag(ctx: &mut WorkflowContext<Self>, purchase: &Purchase, tenant_id: TenantId) -> Result<(), Ending> {
         let Some(stripe_customer_id) = purchase.stripe_customer_id.clone() else { return Ok(()) };
-        Self::begin(ctx, Step::TagCustomer);
+        let is_both = purchase.stripe_subscription_id.is_some();
+        Self::begin(ctx, if is_both { Step::TagSubscription } else { Step::TagCustomer });
         let options = patience::stripe(format!("tag {stripe_customer_id}"));
         let of_customer = CustomerOf { tenant_id, stripe_customer_id };
         let customer = ctx.execute_activity(TenantSteps::tag_customer, of_customer, options);
@@ -162,10 +166,14 @@ impl CreateTenant {
         let of_subscription = SubscriptionOf { tenant_id, stripe_subscription_id };
         let subscription = ctx.execute_activity(TenantSteps::tag_subscription, of_subscription, options);
         let (customer, subscription) = workflows::join!(customer, subscription);
+        // Both are noted before either ends the run: what was done is done.
+        for (step, tagged) in [(Step::TagSubscription, &subscription), (Step::TagCustomer, &customer)] {
+            if tagged.is_ok() {
+                Self::done(ctx, step);
+            }
+        }
         subscription?;
-        Self::done(ctx, Step::TagSubscription);
         customer?;
-        Self::done(ctx, Step::TagCustomer);
         Ok(())
     }
 
@@ -197,25 +205,9 @@ impl CreateTenant {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details(&s.state));
+        let details = ctx.state(|s| details::of(&s.subject, &s.state));
         ctx.set_current_details(details);
     }
-}
-
-fn details(state: &CreateTenantState) -> String {
-    let tenant = state.tenant_id.map_or_else(|| "not fixed yet".to_owned(), |tenant| format!("`{tenant}`"));
-    let mut lines = vec![format!("**Tenant** {tenant}"), String::new()];
-    for step in Step::ALL {
-        if state.done.contains(&step) {
-            lines.push(format!("- [x] {}", step.as_str()));
-        } else if state.step == Some(step) {
-            lines.push(format!("- [ ] {} **under way**", step.as_str()));
-        }
-    }
-    if let Some(error) = &state.error {
-        lines.push(format!("\n**{}**: {}", error.kind, error.message));
-    }
-    lines.join("\n")
 }
 
 fn result(purchase: Purchase, tenant: CreatedTenant, count: LicensedUserCount) -> CreateTenantResult {

@@ -7,6 +7,7 @@
 
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod create_tenant;
+mod details;
 mod outcome;
 mod patience;
 pub mod search_attributes;

@@ -28,6 +28,10 @@ fn the_stores_call_makes_a_tenant() -> Result<()> {
     ] {
         assert_eq!(run.search_attribute(name)?, *value, "{name}");
     }
+    let details = run.details()?;
+    for word in [&tenant, &purchase.customer, "importSubscription", "tagCustomer"] {
+        ensure!(details.contains(word), "{word} is not in the details: {details}");
+    }
     budget(&run)
 }
 

@@ -1,0 +1,53 @@
+//! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
+
+use domain::create_tenant::{CreateTenantState, Step};
+
+/// What an onboarding is about and where it stands.
+pub(crate) fn of(subject: &str, state: &CreateTenantState) -> String {
+    let tenant = state.tenant_id.map(|tenant| format!("`{tenant}`"));
+    let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
+    let mut lines = vec![
+        format!("**Tenant** {}", tenant.unwrap_or_else(|| "not fixed yet".to_owned())),
+        format!("**Purchase** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
+    ];
+    lines.extend(state.step.map(|step| format!("**Under way** {}", under_way(step))));
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    // Two spaces at a line's end break it in markdown.
+    lines.join("  \n")
+}
+
+/// The two tags go out side by side, and the state names the first.
+fn under_way(step: Step) -> &'static str {
+    match step {
+        Step::TagSubscription => "tagSubscription, tagCustomer",
+        Step::ResolvePurchase
+        | Step::CreateTenant
+        | Step::InsertStripeCustomer
+        | Step::ImportSubscription
+        | Step::SetLicensedUserCount
+        | Step::TagCustomer => step.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::create_tenant::RunError;
+    use domain::failure::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn it_says_what_is_done_what_is_under_way_and_what_went_wrong() {
+        let mut state = CreateTenantState { done: vec![Step::ResolvePurchase], ..CreateTenantState::default() };
+        state.step = Some(Step::CreateTenant);
+        let shown = of("cus_1, 10 licences", &state);
+        assert_eq!(
+            shown,
+            "**Tenant** not fixed yet  \n**Purchase** cus_1, 10 licences  \n**Done** resolvePurchase  \n**Under way** createTenant"
+        );
+        state.step = None;
+        state.error = Some(RunError::new(FailureKind::ConflictError, "correct one of the two"));
+        assert!(of("", &state).ends_with("**Done** resolvePurchase  \n**ConflictError** correct one of the two"));
+    }
+}
