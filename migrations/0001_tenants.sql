@@ -11,14 +11,21 @@ CREATE TABLE tenants (
     email               text        NOT NULL CONSTRAINT email_is_lower_case CHECK (email = lower(email)),
     -- NULL is no limit: only a tenant that never had a licence subscription has it.
     licensed_user_count integer     CONSTRAINT licensed_user_count_is_not_negative CHECK (licensed_user_count >= 0),
-    -- The Temporal run that made it, so that a repeated step answers what it answered before.
+    -- The Temporal run that made it, so that a repeated step answers what it answered before, and
+    -- its workflow id, so that a corrected replay goes on with the tenant that is there.
     created_by_run      text,
+    created_by_workflow text,
+    -- The tenant that owns the Stripe account, its catalogue and its events. Nobody buys it.
+    is_master_billing   boolean     NOT NULL DEFAULT false,
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX there_is_one_master_billing_tenant ON tenants ((true)) WHERE is_master_billing;
 
 -- "Another tenant has this e-mail" is asked at every onboarding.
 CREATE INDEX tenants_email ON tenants (email);
+
+CREATE INDEX tenants_created_by_workflow ON tenants (created_by_workflow);
 
 -- "Why does this tenant have 12 licences?" has an answer. Written in the transaction that
 -- changes the count, never later.

@@ -92,6 +92,8 @@ CREATE TABLE stripe_subscriptions (
     cancel_at_period_end            boolean     NOT NULL,
     canceled_at                     timestamptz,
     metadata                        jsonb       NOT NULL DEFAULT '{}',
+    -- An add-on licenses nobody: what asks about licences leaves it out.
+    is_add_on                       boolean     NOT NULL GENERATED ALWAYS AS (metadata ? 'addon_key') STORED,
     stripe_created_at               timestamptz NOT NULL,
     read_ticket                     bigint      NOT NULL,
     -- A decrease that waits for the period's end.

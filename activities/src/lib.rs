@@ -17,6 +17,7 @@ use std::sync::Arc;
 use domain::audit::Origin;
 use domain::create_tenant::CreateTenantInput;
 use domain::steps;
+use domain::words::AppUrl;
 use error::{Error, fail};
 use store::Store;
 use stripe_gateway::Stripe;
@@ -28,12 +29,12 @@ pub struct TenantActivities {
     store: Store,
     stripe: Stripe,
     /// What `metadata.algapsa_url` of an onboarded customer says.
-    app_url: String,
+    app_url: AppUrl,
 }
 
 impl TenantActivities {
     /// The steps over these.
-    pub fn new(store: Store, stripe: Stripe, app_url: String) -> Self {
+    pub fn new(store: Store, stripe: Stripe, app_url: AppUrl) -> Self {
         Self { store, stripe, app_url }
     }
 }
@@ -47,7 +48,9 @@ impl TenantActivities {
         ctx: ActivityContext,
         input: CreateTenantInput,
     ) -> Result<steps::Purchase, ActivityError> {
-        resolve::resolve(&self.store, &self.stripe, &input, &origin(&ctx).workflow_id).await.map_err(fail)
+        resolve::resolve(&self.store, &self.stripe, &input, &origin(&ctx).workflow_id)
+            .await
+            .map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::create_tenant`].
@@ -57,17 +60,17 @@ impl TenantActivities {
         ctx: ActivityContext,
         new: steps::NewTenant,
     ) -> Result<steps::CreatedTenant, ActivityError> {
-        self.store.create_tenant(&new, &origin(&ctx).run_id).await.map_err(fail)
+        self.store.create_tenant(&new, &origin(&ctx)).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::insert_stripe_customer`].
     #[activity(definition = steps::InsertStripeCustomer)]
     pub async fn insert_stripe_customer(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         new: steps::NewStripeCustomer,
     ) -> Result<(), ActivityError> {
-        self.store.complete_customer(&new).await.map_err(fail)
+        self.store.complete_customer(&new).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::import_subscription`].
@@ -77,7 +80,7 @@ impl TenantActivities {
         ctx: ActivityContext,
         of: steps::SubscriptionOf,
     ) -> Result<steps::ImportedSubscription, ActivityError> {
-        import::import(&self.store, &self.stripe, &of, &origin(&ctx)).await.map_err(fail)
+        import::import(&self.store, &self.stripe, &of, &origin(&ctx)).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::set_licensed_user_count`].
@@ -87,7 +90,7 @@ impl TenantActivities {
         ctx: ActivityContext,
         of: steps::LicenseCountOf,
     ) -> Result<steps::LicensedUserCount, ActivityError> {
-        self.store.set_licensed_user_count(&of, &origin(&ctx)).await.map_err(fail)
+        self.store.set_licensed_user_count(&of, &origin(&ctx)).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::tag_subscription`].
@@ -97,7 +100,7 @@ impl TenantActivities {
         ctx: ActivityContext,
         of: steps::SubscriptionOf,
     ) -> Result<(), ActivityError> {
-        tag::subscription(&self.store, &self.stripe, &of, &ctx).await.map_err(fail)
+        tag::subscription(&self.store, &self.stripe, &of, &ctx).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::TenantSteps::tag_customer`].
@@ -107,7 +110,9 @@ impl TenantActivities {
         ctx: ActivityContext,
         of: steps::CustomerOf,
     ) -> Result<(), ActivityError> {
-        tag::customer(&self.store, &self.stripe, &of, &self.app_url, &ctx).await.map_err(fail)
+        tag::customer(&self.store, &self.stripe, &of, self.app_url.as_str(), &ctx)
+            .await
+            .map_err(|error| fail(&ctx, error))
     }
 }
 

@@ -24,10 +24,14 @@ pub(crate) async fn resolve(
     }
     let claims = Claims {
         given: input.tenant_id,
+        made: store.tenant_made_by(workflow_id).await?,
         customer: claim_of_customer(store, customer.as_ref()).await?,
         subscription: claim_of_subscription(store, subscription.as_ref()).await?,
     };
     let tenant_id = claims.tenant(workflow_id)?;
+    if tenant_id == store.master() {
+        return Err(Refusal::PurchaseOfMaster(tenant_id).into());
+    }
     let warnings = match &subscription {
         Some(subscription) => check_license(store, subscription, tenant_id).await?,
         None => Vec::new(),

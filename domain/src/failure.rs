@@ -1,7 +1,6 @@
 //! What can go wrong, in the words that stand in the Temporal UI, and whether trying again helps.
 
 use std::fmt;
-use std::time::Duration;
 
 /// The type of a failure, as it stands in a history and in the search attribute `FailureKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,8 +88,8 @@ pub enum Retry {
     Never,
     /// Yes, under the step's own backoff.
     Backoff,
-    /// Yes, and the other side said when.
-    After(Duration),
+    /// Yes, later and later, and not all at once: the other side has too much to do.
+    Spread,
 }
 
 /// An error that an activity can return. Both answers are decided exhaustively beside it.

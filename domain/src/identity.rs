@@ -11,6 +11,9 @@ use crate::refusal::Refusal;
 pub struct Claims {
     /// The caller's `tenant_id`.
     pub given: Option<TenantId>,
+    /// The tenant that an earlier run of the same workflow made. A replay goes on with it, and a
+    /// correction cannot lead elsewhere.
+    pub made: Option<TenantId>,
     /// The customer, and the tenant of its row or of its `metadata.tenant_id`.
     pub customer: Option<Claim<StripeCustomerId>>,
     /// The subscription, and the tenant of its row or of its `metadata.tenant_id`.
@@ -38,9 +41,16 @@ impl Claims {
     /// The tenant of this purchase: the caller's, else the one that the customer already has,
     /// else one derived from the customer, else one derived from the workflow id.
     pub fn tenant(&self, workflow_id: &str) -> Result<TenantId, Refusal> {
-        match self.given {
-            Some(given) => self.nobody_else_than(given),
-            None => Ok(self.known()?.unwrap_or_else(|| self.derived(workflow_id))),
+        let tenant = match self.given {
+            Some(given) => self.nobody_else_than(given)?,
+            None => match self.known()? {
+                Some(known) => known,
+                None => self.made.unwrap_or_else(|| self.derived(workflow_id)),
+            },
+        };
+        match self.made {
+            Some(made) if made != tenant => Err(Refusal::MadeAnother { made, tenant }),
+            Some(_) | None => Ok(tenant),
         }
     }
 
@@ -115,15 +125,36 @@ mod tests {
     fn a_known_customer_keeps_its_tenant() {
         check(&Claims { customer: customer(Some(1), None), ..Claims::default() }, Ok(tenant(1)));
         check(&Claims { customer: customer(None, Some(2)), ..Claims::default() }, Ok(tenant(2)));
-        let tagged = Claims { customer: customer(None, None), subscription: subscription(None, Some(3)), given: None };
+        let tagged =
+            Claims { customer: customer(None, None), subscription: subscription(None, Some(3)), ..Claims::default() };
         check(&tagged, Ok(tenant(3)));
+    }
+
+    #[test]
+    fn a_replay_goes_on_with_the_tenant_that_its_workflow_made() {
+        let made = Some(tenant(5));
+        check(&Claims { made, ..Claims::default() }, Ok(tenant(5)));
+        check(&Claims { made, customer: customer(None, None), ..Claims::default() }, Ok(tenant(5)));
+        check(&Claims { made, customer: customer(Some(5), None), ..Claims::default() }, Ok(tenant(5)));
+        check(&Claims { made, given: Some(tenant(5)), ..Claims::default() }, Ok(tenant(5)));
+        let elsewhere = [
+            Claims { made, given: Some(tenant(6)), ..Claims::default() },
+            Claims { made, customer: customer(Some(6), None), ..Claims::default() },
+        ];
+        for claims in elsewhere {
+            check(&claims, Err(FailureKind::ConflictError));
+        }
     }
 
     #[test]
     fn two_known_tenants_are_a_conflict() {
         let torn = Claims { customer: customer(Some(1), Some(2)), ..Claims::default() };
         check(&torn, Err(FailureKind::ConflictError));
-        let torn = Claims { customer: customer(Some(1), None), subscription: subscription(None, Some(2)), given: None };
+        let torn = Claims {
+            customer: customer(Some(1), None),
+            subscription: subscription(None, Some(2)),
+            ..Claims::default()
+        };
         check(&torn, Err(FailureKind::ConflictError));
     }
 

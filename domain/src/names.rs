@@ -1,5 +1,5 @@
 //! Names on the wire. They are stored in histories and used by other programs, so they are
-//! spelled out here and listed whole in one test of the worker.
+//! spelled out here and listed whole in `e2e/tests/wire/names.txt`.
 
 /// The task queue that the store starts onboardings on.
 pub const TASK_QUEUE: &str = "alga-psa-workflows";

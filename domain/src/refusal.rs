@@ -72,12 +72,30 @@ pub enum Refusal {
         /// Another.
         other: TenantId,
     },
+    /// A correction would lead a replay to another tenant than the one that is there.
+    #[error(
+        "this workflow made tenant {made} already, and the corrected input means {tenant}; keep customer and tenant_id, or start it under another workflow id"
+    )]
+    MadeAnother {
+        /// By an earlier run.
+        made: TenantId,
+        /// By the input.
+        tenant: TenantId,
+    },
     /// The tenant does not exist.
     #[error("tenant {0} does not exist here")]
     NoSuchTenant(TenantId),
     /// A database has one master billing tenant, for good.
     #[error("the master billing tenant of this database is {0}; use that UUID, or another database")]
     AnotherMaster(TenantId),
+    /// The UUID is somebody else's.
+    #[error("tenant {0} is not the master billing tenant but an ordinary one; choose another UUID")]
+    NotMaster(TenantId),
+    /// Nobody buys the tenant that owns the Stripe account.
+    #[error(
+        "tenant {0} is the master billing tenant and takes no purchase; correct tenant_id, or metadata.tenant_id at Stripe"
+    )]
+    PurchaseOfMaster(TenantId),
     /// The customer was deleted at Stripe.
     #[error("{0} was deleted at Stripe; correct the customer")]
     DeletedCustomer(StripeCustomerId),
@@ -113,7 +131,10 @@ impl Classify for Refusal {
             | Self::SubscriptionOfAnotherCustomer { .. }
             | Self::TenantOfAnotherCustomer { .. }
             | Self::TwoTenants { .. }
-            | Self::AnotherMaster(_) => FailureKind::ConflictError,
+            | Self::MadeAnother { .. }
+            | Self::AnotherMaster(_)
+            | Self::NotMaster(_)
+            | Self::PurchaseOfMaster(_) => FailureKind::ConflictError,
             Self::NoSuchTenant(_) => FailureKind::TenantNotFound,
             Self::DeletedCustomer(_) => FailureKind::StripeNotFound,
             Self::AmbiguousItem(_) => FailureKind::AmbiguousSubscription,

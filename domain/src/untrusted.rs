@@ -68,6 +68,11 @@ pub fn parse<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, String>
 /// serde quotes what it found (``invalid type: string "ann@example.com", expected i64``).
 /// Only the kind of thing is kept, so that no failure repeats what a person typed.
 fn without_the_value(message: &str) -> String {
+    if let Some((_, expected)) =
+        message.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once("`, expected "))
+    {
+        return format!("expected {expected}");
+    }
     let quoted = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     match quoted.and_then(|rest| rest.rsplit_once(", expected ")) {
         Some((found, expected)) => {

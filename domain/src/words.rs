@@ -124,6 +124,31 @@ impl fmt::Display for LicenseCount {
     }
 }
 
+/// Where the application lives, e.g. `https://app.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppUrl(String);
+
+impl AppUrl {
+    /// The setting, or the name that the application itself uses for it.
+    pub const NAMES: [&str; 2] = ["APP_URL", "NEXT_PUBLIC_APP_URL"];
+
+    /// The address as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AppUrl {
+    type Error = WordError;
+
+    fn try_from(text: String) -> Result<Self, WordError> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        let is_url = !host.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if is_url { Ok(Self(text)) } else { Err(WordError::AppUrl) }
+    }
+}
+
 /// Why a text or number is not the word it should be. It never repeats what was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
@@ -136,4 +161,7 @@ pub enum WordError {
     /// Not a number of licences.
     #[error("expected a whole number from 0 to 2147483647")]
     LicenseCount,
+    /// Not where an application lives.
+    #[error("APP_URL is not a web address such as https://app.example.com")]
+    AppUrl,
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use domain::names::TASK_QUEUE;
-use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+use temporalio_client::envconfig::{ConfigError, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, Url};
@@ -32,7 +32,7 @@ impl TemporalConfig {
     /// The settings that `lookup` knows by their names, and the SDK's own, which it reads itself.
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let (mut connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-            .map_err(|error| setting(format!("the TEMPORAL_* settings do not fit: {error}")))?;
+            .map_err(|error| setting(without_the_file(&error)))?;
         if connection.target.as_str() == SDK_DEFAULT {
             // Not the name, which may resolve to ::1 first, where a development server is not.
             let _ = connection.target.set_host(Some("127.0.0.1"));
@@ -108,14 +108,19 @@ impl TemporalConfig {
         Some(format!("{}/{workflow_id}/{run_id}/history", self.workflows()?))
     }
 
-    /// The page that finds a run whose workflow is not known.
-    pub(crate) fn link_to_run(&self, run_id: &str) -> Option<String> {
-        Some(format!("{}?query=RunId%3D%22{run_id}%22", self.workflows()?))
-    }
-
     fn workflows(&self) -> Option<String> {
         let ui = self.ui.as_ref()?.as_str().trim_end_matches('/');
         Some(format!("{ui}/namespaces/{}/workflows", self.namespace()))
+    }
+}
+
+/// The loader's own words quote the configuration file, which may hold an API key.
+fn without_the_file(error: &ConfigError) -> String {
+    match error {
+        ConfigError::ProfileNotFound(profile) => format!("TEMPORAL_PROFILE: there is no profile {profile:?}"),
+        ConfigError::InvalidConfig(_) | ConfigError::LoadError(_) => {
+            "the TEMPORAL_* settings, or the file of TEMPORAL_CONFIG_FILE, cannot be read".to_owned()
+        }
     }
 }
 

@@ -74,6 +74,7 @@ struct Tenant {
     /// `null` is no limit.
     licensed_user_count: Option<i32>,
     created_at: DateTime<Utc>,
+    created_by_workflow: Option<String>,
     created_by_run: Option<String>,
     link: Option<String>,
     stripe_customer_id: Option<String>,
@@ -108,16 +109,15 @@ struct Change {
 
 impl Tenant {
     fn new(view: TenantView, temporal: &TemporalConfig) -> Self {
-        let link = view.created_by_run.as_deref().and_then(|run| match &view.last_change {
-            Some(change) if change.run_id == run => temporal.link(&change.workflow_id, run),
-            Some(_) | None => temporal.link_to_run(run),
-        });
+        let maker = view.created_by_workflow.as_deref().zip(view.created_by_run.as_deref());
+        let link = maker.and_then(|(workflow, run)| temporal.link(workflow, run));
         Self {
             tenant_id: view.tenant.to_string(),
             client_name: view.client_name,
             email: view.email,
             licensed_user_count: view.licensed_user_count,
             created_at: view.created_at,
+            created_by_workflow: view.created_by_workflow,
             created_by_run: view.created_by_run,
             link,
             stripe_customer_id: view.stripe_customer_id,
@@ -183,10 +183,17 @@ impl Report for Tenant {
             rows.push("made", format!("{}, by the same run", time(self.created_at)));
         } else {
             rows.push("made", time(self.created_at));
-            rows.push_some("", self.created_by_run.as_ref().map(|run| format!("by run {run}")));
+            rows.push_some("", self.maker());
             rows.push_some("", self.link.as_ref());
         }
         rows.to_string()
+    }
+}
+
+impl Tenant {
+    fn maker(&self) -> Option<String> {
+        let (workflow, run) = self.created_by_workflow.as_ref().zip(self.created_by_run.as_ref())?;
+        Some(format!("by {workflow}, run {run}"))
     }
 }
 

@@ -48,6 +48,11 @@ impl Store {
         &self.rules
     }
 
+    /// The tenant that owns the Stripe account, as the settings have it.
+    pub fn master(&self) -> TenantId {
+        self.master
+    }
+
     /// Answers when Postgres does.
     pub async fn ping(&self) -> Result<(), Error> {
         sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;

@@ -92,7 +92,7 @@ fn count(stored: i32) -> Result<LicenseCount, Error> {
 /// Whether nothing ever said how many licences the tenant has.
 async fn is_untouched(db: &mut PgConnection, tenant: TenantId) -> Result<bool, Error> {
     let query = sqlx::query_scalar!(
-        "SELECT NOT EXISTS (SELECT FROM stripe_subscriptions WHERE tenant = $1 AND NOT metadata ? 'addon_key')
+        "SELECT NOT EXISTS (SELECT FROM stripe_subscriptions WHERE tenant = $1 AND NOT is_add_on)
             AND NOT EXISTS (SELECT FROM license_changes WHERE tenant = $1) AS \"untouched!\"",
         tenant.as_uuid()
     );
@@ -132,7 +132,7 @@ async fn license_subscriptions(db: &mut PgConnection, tenant: TenantId) -> Resul
                 extract(epoch FROM s.stripe_created_at)::bigint AS \"created!\",
                 s.stripe_subscription_item_id AS item, p.stripe_price_external_id AS \"price?\"
          FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
-         WHERE s.tenant = $1 AND NOT s.metadata ? 'addon_key'",
+         WHERE s.tenant = $1 AND NOT s.is_add_on",
         tenant.as_uuid(),
     )
     .fetch_all(db)

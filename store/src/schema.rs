@@ -3,7 +3,7 @@
 use domain::ids::TenantId;
 use domain::refusal::Refusal;
 use sqlx::PgConnection;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::{DatabaseConfig, Error, Store};
 
@@ -26,21 +26,19 @@ impl Store {
     /// Twice is as good as once, and two at once wait for each other.
     pub async fn migrate(config: &DatabaseConfig, master: TenantId) -> Result<(), Error> {
         let pool = config.unhurried();
-        MIGRATIONS.run(&pool).await.map_err(|error| Error::Unavailable(sqlx::Error::Migrate(Box::new(error))))?;
-        let mut tx = pool.begin().await?;
-        if let Some(other) = another_master(&mut tx, master).await? {
-            return Err(Refusal::AnotherMaster(other).into());
-        }
+        MIGRATIONS.run(&pool).await.map_err(not_migrated)?;
         sqlx::query!(
-            "INSERT INTO tenants (tenant, client_name, email) VALUES ($1, 'Master billing tenant', $2)
-             ON CONFLICT (tenant) DO NOTHING",
+            "INSERT INTO tenants (tenant, client_name, email, is_master_billing)
+             VALUES ($1, 'Master billing tenant', 'billing@tenantry.invalid', true) ON CONFLICT DO NOTHING",
             master.as_uuid(),
-            MASTER_EMAIL,
         )
-        .execute(&mut *tx)
+        .execute(&pool)
         .await?;
-        tx.commit().await?;
-        Ok(())
+        match master_of(&mut *pool.acquire().await?).await? {
+            Some(found) if found == master => Ok(()),
+            Some(found) => Err(Refusal::AnotherMaster(found).into()),
+            None => Err(Refusal::NotMaster(master).into()),
+        }
     }
 
     /// How far the database's schema is.
@@ -67,23 +65,21 @@ impl Store {
         Ok(query.fetch_one(&self.pool).await?)
     }
 
-    /// Whether the master billing tenant is there.
-    pub async fn master_exists(&self) -> Result<bool, Error> {
-        self.tenant_exists(self.master).await
+    /// The tenant that owns the Stripe account; none before the first migration.
+    pub async fn master_of_the_database(&self) -> Result<Option<TenantId>, Error> {
+        master_of(&mut *self.pool.acquire().await?).await
     }
 }
 
-/// Marks the master billing tenant. `.invalid` can belong to nobody, RFC 2606.
-const MASTER_EMAIL: &str = "billing@tenantry.invalid";
-
-/// The master billing tenant that is there, if it is another one. The lock lets two migrations
-/// with different ideas of it see each other.
-async fn another_master(db: &mut PgConnection, master: TenantId) -> Result<Option<TenantId>, Error> {
-    sqlx::query!("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE").execute(&mut *db).await?;
-    let query = sqlx::query_scalar!(
-        "SELECT tenant FROM tenants WHERE email = $1 AND tenant <> $2",
-        MASTER_EMAIL,
-        master.as_uuid()
-    );
+async fn master_of(db: &mut PgConnection) -> Result<Option<TenantId>, Error> {
+    let query = sqlx::query_scalar!("SELECT tenant FROM tenants WHERE is_master_billing");
     Ok(query.fetch_optional(db).await?.map(TenantId::from))
+}
+
+/// What Postgres says stays what it is; a history that is not ours passes by no waiting.
+fn not_migrated(error: MigrateError) -> Error {
+    if let MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) = error {
+        return cause.into();
+    }
+    Error::Contradiction(sqlx::Error::Migrate(Box::new(error)))
 }

@@ -32,6 +32,8 @@ pub struct TenantView {
     pub created_at: DateTime<Utc>,
     /// The run that made it.
     pub created_by_run: Option<String>,
+    /// The workflow of that run.
+    pub created_by_workflow: Option<String>,
     /// Its customer at Stripe.
     pub stripe_customer_id: Option<String>,
     /// Its subscriptions, newest first.
@@ -84,6 +86,7 @@ impl Store {
         let Some(tenant) = self.find(whose).await? else { return Ok(None) };
         let row = sqlx::query!(
             "SELECT t.client_name, t.email, t.licensed_user_count, t.created_at, t.created_by_run,
+                    t.created_by_workflow,
                     c.stripe_customer_external_id AS \"stripe_customer_id?\"
              FROM tenants t LEFT JOIN stripe_customers c USING (tenant) WHERE t.tenant = $1",
             tenant.as_uuid(),
@@ -96,6 +99,7 @@ impl Store {
             licensed_user_count: row.licensed_user_count,
             created_at: row.created_at,
             created_by_run: row.created_by_run,
+            created_by_workflow: row.created_by_workflow,
             stripe_customer_id: row.stripe_customer_id,
             subscriptions: self.subscriptions_of(tenant).await?,
             last_change: self.last_change_of(tenant).await?,
@@ -115,7 +119,7 @@ impl Store {
             SubscriptionView,
             "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
                     p.stripe_price_external_id AS \"price?\", s.current_period_end, s.cancel_at,
-                    s.cancel_at_period_end, s.metadata ? 'addon_key' AS \"is_add_on!\"
+                    s.cancel_at_period_end, s.is_add_on
              FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
              WHERE s.tenant = $1 ORDER BY s.stripe_created_at DESC, id DESC",
             tenant.as_uuid(),

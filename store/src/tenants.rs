@@ -1,5 +1,6 @@
 //! Making a tenant, once.
 
+use domain::audit::Origin;
 use domain::ids::{StripeCustomerId, TenantId};
 use domain::refusal::Refusal;
 use domain::steps::{CreatedTenant, NewTenant};
@@ -17,15 +18,21 @@ impl Store {
         Ok(query.fetch_one(&self.pool).await?)
     }
 
+    /// The tenant that an earlier run of this workflow made.
+    pub async fn tenant_made_by(&self, workflow_id: &str) -> Result<Option<TenantId>, Error> {
+        let query = sqlx::query_scalar!("SELECT tenant FROM tenants WHERE created_by_workflow = $1", workflow_id);
+        Ok(query.fetch_optional(&self.pool).await?.map(TenantId::from))
+    }
+
     /// Inserts the tenant *and* claims its customer, or neither. Whoever loses the customer
     /// writes nothing and goes on with the winner's tenant, or is refused if it was given
-    /// another one. Answers the same on every attempt of `run_id`.
-    pub async fn create_tenant(&self, new: &NewTenant, run_id: &str) -> Result<CreatedTenant, Error> {
+    /// another one. Answers the same on every attempt of the run.
+    pub async fn create_tenant(&self, new: &NewTenant, origin: &Origin) -> Result<CreatedTenant, Error> {
         let mut tx = self.pool.begin().await?;
         if let Some(customer) = &new.stripe_customer_id {
             events::lock_customer(&mut tx, customer).await?;
         }
-        insert(&mut tx, new, run_id).await?;
+        insert(&mut tx, new, origin).await?;
         let tenant = match &new.stripe_customer_id {
             None => new.tenant_id,
             Some(customer) => self.claim(&mut tx, new, customer).await?,
@@ -35,7 +42,7 @@ impl Store {
         } else {
             tx.rollback().await?;
         }
-        self.created(new, tenant, run_id).await
+        self.created(new, tenant, &origin.run_id).await
     }
 
     /// The tenant that has the customer afterwards: the new one, or whoever was first.
@@ -85,15 +92,16 @@ impl Store {
     }
 }
 
-async fn insert(db: &mut PgConnection, new: &NewTenant, run_id: &str) -> Result<(), Error> {
+async fn insert(db: &mut PgConnection, new: &NewTenant, origin: &Origin) -> Result<(), Error> {
     sqlx::query!(
-        "INSERT INTO tenants (tenant, client_name, email, licensed_user_count, created_by_run)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant) DO NOTHING",
+        "INSERT INTO tenants (tenant, client_name, email, licensed_user_count, created_by_run, created_by_workflow)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant) DO NOTHING",
         new.tenant_id.as_uuid(),
         new.client_name.as_str(),
         new.email.as_str(),
         new.count_follows.then_some(0),
-        run_id,
+        origin.run_id,
+        origin.workflow_id,
     )
     .execute(db)
     .await?;

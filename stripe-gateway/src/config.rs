@@ -29,10 +29,13 @@ impl Mode {
     /// The mode of a key by its prefix, see <https://docs.stripe.com/keys>.
     fn of_key(key: &str, kinds: &[&str]) -> Option<Self> {
         let rest = kinds.iter().find_map(|kind| key.strip_prefix(kind))?;
-        match rest.split_once('_') {
-            Some(("test", secret)) if !secret.is_empty() => Some(Self::Test),
-            Some(("live", secret)) if !secret.is_empty() => Some(Self::Live),
-            Some(_) | None => None,
+        let (mode, secret) = rest.split_once('_')?;
+        // A line break at the end, as secret stores like to add, would not fit into a header.
+        let is_secret = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        match mode {
+            "test" if is_secret => Some(Self::Test),
+            "live" if is_secret => Some(Self::Live),
+            _ => None,
         }
     }
 }
@@ -256,7 +259,7 @@ mod tests {
         check(&[(name, "sk_test_REPLACE_ME")], Err(ConfigError::KeyPlaceholder(name)));
         check(&[(name, "sk_test_...")], Err(ConfigError::KeyPlaceholder(name)));
         let wrong = ConfigError::KeyWrong(name, "sk_test_, sk_live_, rk_test_ or rk_live_");
-        for key in ["pk_test_1", "sk_test_", "whsec_1", "hello"] {
+        for key in ["pk_test_1", "sk_test_", "whsec_1", "hello", "sk_test_1\n", "sk_test_1 2"] {
             check(&[(name, key)], Err(wrong.clone()));
         }
     }

@@ -1,7 +1,6 @@
 //! What a request to Stripe can end with, and whether trying again helps.
 
 use std::fmt;
-use std::time::Duration;
 
 use domain::failure::{Classify, FailureKind, Retry};
 use domain::refusal::Refusal;
@@ -40,13 +39,12 @@ pub enum Error {
     #[error("Stripe does not accept the key: {0}; set a valid key and restart, the run goes on by itself")]
     Unauthorized(Answer),
     /// Too many requests.
-    #[error("{answer}")]
-    Throttled {
-        /// The answer.
-        answer: Answer,
-        /// How long to wait.
-        wait: Duration,
-    },
+    #[error("{0}")]
+    Throttled(Answer),
+    /// The idempotency key was used for a request with other parameters, as after a change of
+    /// settings between two attempts.
+    #[error("{0}")]
+    KeyTaken(Answer),
     /// Stripe cannot now.
     #[error("{0}")]
     Unavailable(Answer),
@@ -76,7 +74,8 @@ pub struct Answer {
     pub message: Option<String>,
     /// What Stripe's support asks for.
     pub request_id: Option<String>,
-    /// `Stripe-Should-Retry`, which overrules the status.
+    /// `Stripe-Should-Retry`. `true` makes a refusal worth another try; `false` after a 5xx is
+    /// about the same key, and the next attempt looks first and takes another.
     pub should_retry: Option<bool>,
     /// Whether it is Stripe's own answer, kept under the idempotency key for a day, and not
     /// the page of a proxy.
@@ -100,18 +99,20 @@ impl fmt::Display for Answer {
 }
 
 impl Error {
-    /// Whether Stripe answered 5xx: the same key will answer the same for a day, so look
-    /// first and then take the next key. After *no* answer the key must be kept. See
+    /// Whether Stripe keeps this answer under the key: the same key will answer the same for a
+    /// day, so look first and then take the next one. After *no* answer, and while the first
+    /// request is still under way (409), the key must be kept. See
     /// <https://docs.stripe.com/api/idempotent_requests>.
     pub fn used_up_its_key(&self) -> bool {
         match self {
-            Self::Unavailable(answer) => answer.is_stripes && answer.status >= 500,
+            Self::Unavailable(answer) => answer.is_stripes && answer.status != 409,
+            Self::KeyTaken(_) => true,
             Self::Unreachable { .. }
             | Self::NotFound { .. }
             | Self::Declined(_)
             | Self::Refused(_)
             | Self::Unauthorized(_)
-            | Self::Throttled { .. }
+            | Self::Throttled(_)
             | Self::Unreadable { .. }
             | Self::Forbidden(_) => false,
         }
@@ -126,9 +127,11 @@ impl Classify for Error {
             Self::Refused(_) => FailureKind::StripeRefused,
             Self::Unauthorized(_) => FailureKind::StripeUnauthorized,
             Self::Forbidden(refusal) => refusal.kind(),
-            Self::Unreachable { .. } | Self::Throttled { .. } | Self::Unavailable(_) | Self::Unreadable { .. } => {
-                FailureKind::StripeUnavailable
-            }
+            Self::Unreachable { .. }
+            | Self::Throttled(_)
+            | Self::KeyTaken(_)
+            | Self::Unavailable(_)
+            | Self::Unreadable { .. } => FailureKind::StripeUnavailable,
         }
     }
 
@@ -136,10 +139,12 @@ impl Classify for Error {
         match self {
             Self::NotFound { .. } | Self::Declined(_) | Self::Refused(_) => Retry::Never,
             Self::Forbidden(refusal) => refusal.retry(),
-            Self::Throttled { wait, .. } => Retry::After(*wait),
-            Self::Unreachable { .. } | Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable { .. } => {
-                Retry::Backoff
-            }
+            Self::Throttled(_) => Retry::Spread,
+            Self::Unreachable { .. }
+            | Self::Unauthorized(_)
+            | Self::KeyTaken(_)
+            | Self::Unavailable(_)
+            | Self::Unreadable { .. } => Retry::Backoff,
         }
     }
 }

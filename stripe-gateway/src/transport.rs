@@ -1,7 +1,6 @@
 //! One pooled connection to Stripe: a key, a version, a deadline and a classified answer.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +11,9 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 use crate::error::{Answer, Error};
 use crate::{Mode, StripeConfig, api_version, wire};
 
-/// A step that asks Stripe has 15 seconds; one request of it has these.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A step that asks Stripe has 15 seconds and at most two requests one after the other.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Waited after a 429, and up to as much again at random, so that a thousand runs that were
-/// refused together do not come back together.
-const THROTTLE_WAIT: Duration = Duration::from_secs(1);
-
 /// A client of one account in one mode. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stripe {
@@ -108,7 +103,7 @@ impl Stripe {
             http = http.header("Idempotency-Key", key.to_string());
         }
         match request.body {
-            Some(form) => http.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form),
+            Some(form) => http.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(sorted(&form)),
             None => http,
         }
     }
@@ -126,15 +121,24 @@ impl Stripe {
     fn classify(&self, answer: Answer, object: &str) -> Error {
         match (answer.should_retry, answer.status) {
             (_, 401 | 403) => Error::Unauthorized(Answer { message: None, ..answer }),
-            (_, 429) => Error::Throttled { answer, wait: THROTTLE_WAIT + jitter(THROTTLE_WAIT) },
-            (Some(true), _) | (_, 409 | 424 | 500..) => Error::Unavailable(answer),
-            (_, 402) => Error::Declined(answer),
+            (_, 429) => Error::Throttled(answer),
+            (_, 400) if answer.codes.iter().any(|code| code == "idempotency_error") => Error::KeyTaken(answer),
             (_, 404) if answer.is_stripes => Error::NotFound { object: object.to_owned(), mode: self.mode(), answer },
             // A 404 that is not Stripe's comes from something in between.
-            (_, 404) => Error::Unavailable(answer),
+            (_, 404) | (Some(true), _) | (_, 500..) => Error::Unavailable(answer),
+            (None, 409 | 424) => Error::Unavailable(answer),
+            (_, 402) => Error::Declined(answer),
             (_, _) => Error::Refused(answer),
         }
     }
+}
+
+/// The builders keep metadata in a hash map; the same request is to be the same bytes each time,
+/// since it may go out twice under one idempotency key.
+fn sorted(form: &str) -> String {
+    let mut pairs: Vec<_> = form.split('&').collect();
+    pairs.sort_unstable();
+    pairs.join("&")
 }
 
 /// Ring alone, and the machine's own roots: one crypto provider in the whole process.
@@ -160,7 +164,7 @@ fn method(method: StripeMethod) -> reqwest::Method {
 fn answer(request: String, status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let error = wire::read::<wire::ErrorBody>(body).ok().map(|body| body.error);
-    let is_stripes = error.is_some();
+    let is_stripes = error.as_ref().is_some_and(|error| error.kind.is_some());
     let error = error.unwrap_or_default();
     Answer {
         request,
@@ -171,10 +175,4 @@ fn answer(request: String, status: u16, headers: &HeaderMap, body: &[u8]) -> Ans
         should_retry: header("Stripe-Should-Retry").and_then(|value| value.parse().ok()),
         is_stripes,
     }
-}
-
-/// Anything from nothing to `most`. Not for secrets.
-fn jitter(most: Duration) -> Duration {
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    most.mul_f64((random % 1000) as f64 / 1000.0)
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use domain::ids::{IdError, TenantId};
 use domain::license::{LicenseRules, LicenseRulesError};
 use domain::names;
+use domain::words::{AppUrl, WordError};
 use store::DatabaseConfig;
 use stripe_gateway::StripeConfig;
 
@@ -16,7 +17,7 @@ pub(crate) struct Config {
     pub(crate) stripe: StripeConfig,
     pub(crate) rules: LicenseRules,
     pub(crate) master: TenantId,
-    pub(crate) app_url: String,
+    pub(crate) app_url: AppUrl,
     pub(crate) task_queue: String,
     pub(crate) admin_addr: SocketAddr,
     pub(crate) max_activities: usize,
@@ -39,18 +40,37 @@ pub(crate) enum ConfigError {
     MasterWrong(IdError),
     #[error("APP_URL is not set; it is where the application lives, such as https://app.example.com")]
     AppUrlMissing,
-    #[error("APP_URL does not start with https:// or http://")]
-    AppUrlWrong,
+    #[error(transparent)]
+    AppUrl(#[from] WordError),
     #[error("ADMIN_ADDR is not an address such as 127.0.0.1:9464")]
     AdminAddr,
     #[error("{0} is not a whole number from {1} to 10000")]
     Number(&'static str, usize),
 }
 
+/// Reads `.env`, from here or from a folder above, if there is one. What the environment has
+/// already stays. A broken file stops the worker: reading stops at the bad line, and the settings
+/// below it would be missing without a word.
+pub(crate) fn load_dotenv() -> anyhow::Result<()> {
+    match dotenvy::dotenv() {
+        Ok(_) => Ok(()),
+        Err(error) if error.not_found() => Ok(()),
+        // The error quotes the line, which may hold a secret.
+        Err(_) => anyhow::bail!(
+            ".env cannot be read, or has a line that is not NAME=value; a value with spaces stands in quotes"
+        ),
+    }
+}
+
+/// A setting's value; an empty one is none, as container files like to have it.
+pub(crate) fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 impl Config {
     /// The settings that `lookup` knows by their names.
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let set = &lookup;
         let number = |name: &'static str, default: usize, least: usize| match set(name) {
             None => Ok(default),
             Some(text) => {
@@ -63,7 +83,7 @@ impl Config {
             stripe: StripeConfig::from_env(&lookup)?,
             rules: LicenseRules::from_env(&lookup)?,
             master: master(set("MASTER_BILLING_TENANT_ID"))?,
-            app_url: app_url(set("APP_URL").or_else(|| set("NEXT_PUBLIC_APP_URL")))?,
+            app_url: AppUrl::NAMES.iter().find_map(|name| set(name)).ok_or(ConfigError::AppUrlMissing)?.try_into()?,
             task_queue: set("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
             admin_addr: admin_addr.parse().map_err(|_| ConfigError::AdminAddr)?,
             // Steps wait for Postgres and Stripe, so there may be many to a core; workflow
@@ -77,12 +97,6 @@ impl Config {
 
 fn master(id: Option<String>) -> Result<TenantId, ConfigError> {
     id.ok_or(ConfigError::MasterMissing)?.parse().map_err(ConfigError::MasterWrong)
-}
-
-fn app_url(url: Option<String>) -> Result<String, ConfigError> {
-    let url = url.ok_or(ConfigError::AppUrlMissing)?;
-    let is_url = url.starts_with("https://") || url.starts_with("http://");
-    if is_url { Ok(url) } else { Err(ConfigError::AppUrlWrong) }
 }
 
 #[cfg(test)]
@@ -114,6 +128,7 @@ mod tests {
         let wrong = [
             ("MASTER_BILLING_TENANT_ID", "7"),
             ("APP_URL", "app.example.com"),
+            ("APP_URL", "https://"),
             ("ADMIN_ADDR", "9464"),
             ("WORKER_MAX_ACTIVITIES", "0"),
             ("WORKER_MAX_WORKFLOW_TASKS", "1"),

@@ -16,11 +16,10 @@ const QUIET_SDK: &str = "info,temporalio_sdk=warn,temporalio_sdk_core=warn";
 
 /// Starts the log as `LOG_FORMAT` and `RUST_LOG` say. Lines go to standard error.
 pub(crate) fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
-    let set = |name: &str| lookup(name).filter(|value| !value.is_empty());
-    let filter = set("RUST_LOG").unwrap_or_else(|| QUIET_SDK.to_owned());
+    let filter = lookup("RUST_LOG").unwrap_or_else(|| QUIET_SDK.to_owned());
     let filter = EnvFilter::try_new(filter).map_err(|_| LogError::Filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match set("LOG_FORMAT").as_deref() {
+    match lookup("LOG_FORMAT").as_deref() {
         None | Some("text") => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         Some("json") => log.json().flatten_event(true).init(),
         Some(_) => return Err(LogError::Format),

@@ -29,15 +29,13 @@ const STEP_GRACE: Duration = Duration::from_secs(16);
 /// When the process ends whatever is still running; orchestrators kill after 30 seconds.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    // A missing `.env` is normal, and a broken one shows as a missing setting.
-    dotenvy::dotenv().ok();
-    if let Err(error) = logging::start(|name| std::env::var(name).ok()) {
+fn main() -> ExitCode {
+    // Before there is a second thread: it writes into the environment.
+    if let Err(error) = config::load_dotenv().and_then(|()| Ok(logging::start(config::lookup)?)) {
         eprintln!("ConfigurationError: {error}");
         return ExitCode::FAILURE;
     }
-    match run().await {
+    match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -46,10 +44,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<()> {
-    let config = Config::from_env(|name| std::env::var(name).ok()).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
-    let hold_points = HoldPoints::from_env(|name| std::env::var(name).ok(), &config.stripe.base)
-        .map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+#[tokio::main]
+async fn serve() -> Result<()> {
+    let config = Config::from_env(config::lookup).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let hold_points =
+        HoldPoints::from_env(config::lookup, &config.stripe.base).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
     let telemetry = temporal::telemetry().context("failed to start the metrics")?;
     let readiness = admin::serve(&config, &telemetry).await?;
     let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
@@ -73,14 +72,18 @@ async fn run() -> Result<()> {
             .context("failed to make the worker")?;
     tracing::info!(task_queue = config.task_queue, "working");
     let shut_down = worker.shutdown_handle();
+    // One future from the first step to the last: dropped and run again, it would have lost the
+    // workflow tasks that were under way.
+    let working = worker.run();
+    tokio::pin!(working);
     tokio::select! {
-        ended = worker.run() => return ended.context("the worker ended"),
+        ended = &mut working => return ended.context("the worker ended"),
         () = &mut stopped => {}
     }
     tracing::info!("draining: no new step is taken, those under way are finished");
     readiness.close();
     shut_down();
-    match tokio::time::timeout(DRAIN_DEADLINE, worker.run()).await {
+    match tokio::time::timeout(DRAIN_DEADLINE, working).await {
         Ok(ended) => ended.context("the worker ended while draining")?,
         Err(_) => tracing::warn!("a step did not finish in time; another worker will take it up"),
     }

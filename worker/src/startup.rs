@@ -48,12 +48,13 @@ async fn check_schema(config: &Config, store: &Store) -> Result<()> {
         // An older worker goes on while a newer one is rolled out: migrations only add.
         SchemaState::Ahead(version) => tracing::warn!(version, "the database's schema is newer than this worker"),
     }
-    if !patiently("Postgres", || store.master_exists()).await? {
-        bail!(
-            "ConfigurationError: MASTER_BILLING_TENANT_ID {} does not exist in the database; {run} {}",
+    match patiently("Postgres", || store.master_of_the_database()).await? {
+        Some(master) if master == config.master => {}
+        Some(master) => bail!(
+            "ConfigurationError: MASTER_BILLING_TENANT_ID {} is not the master billing tenant of the database, which is {master}",
             config.master,
-            config.master
-        );
+        ),
+        None => bail!("ConfigurationError: the database has no master billing tenant; {run} {}", config.master),
     }
     Ok(())
 }
@@ -92,8 +93,7 @@ where
         let error = anyhow::Error::new(error);
         let pause = match retry {
             Retry::Never => return Err(error),
-            Retry::Backoff => PAUSE,
-            Retry::After(pause) => pause,
+            Retry::Backoff | Retry::Spread => PAUSE,
         };
         tracing::warn!(%kind, "{who} does not answer yet: {error:#}");
         tokio::time::sleep(pause).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use domain::names::search_attribute;
-use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+use temporalio_client::envconfig::{ConfigError, LoadClientConfigProfileOptions};
 use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
@@ -57,7 +57,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn connect(telemetry: &Telemetry) -> Result<Client> {
     loop {
         let (mut connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-            .map_err(|e| anyhow!("ConfigurationError: the TEMPORAL_* settings are wrong: {e}"))?;
+            .map_err(|error| anyhow!("ConfigurationError: {}", without_the_file(&error)))?;
         connection.connect_timeout = Some(CONNECT_TIMEOUT);
         if connection.target.as_str() == SDK_DEFAULT {
             // `localhost` may be an IPv6 address first, where a development server does not listen.
@@ -66,29 +66,50 @@ pub(crate) async fn connect(telemetry: &Telemetry) -> Result<Client> {
         connection.metrics_meter =
             telemetry_init(TelemetryOptions::builder().metrics(telemetry.meter.clone()).build())?
                 .get_temporal_metric_meter();
-        let target = connection.target.clone();
+        let target =
+            format!("{}:{}", connection.target.host_str().unwrap_or_default(), connection.target.port().unwrap_or(443));
         match Connection::connect(connection).await {
             Ok(connection) => return Client::new(connection, client).context("failed to make a client of Temporal"),
-            Err(error) => tracing::warn!(%target, "Temporal does not answer yet: {error:#}"),
+            Err(error) => tracing::warn!(target, "Temporal does not answer yet: {error:#}"),
         }
         tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+/// The loader's own words quote the configuration file, which may hold an API key.
+fn without_the_file(error: &ConfigError) -> String {
+    match error {
+        ConfigError::ProfileNotFound(profile) => format!("TEMPORAL_PROFILE: there is no profile {profile:?}"),
+        ConfigError::InvalidConfig(_) | ConfigError::LoadError(_) => {
+            "the TEMPORAL_* settings, or the file of TEMPORAL_CONFIG_FILE, cannot be read".to_owned()
+        }
     }
 }
 
 /// Makes sure that the server knows our search attributes: one that it does not know would
 /// block every run. Registers what is missing if it may, else says how.
 pub(crate) async fn ensure_search_attributes(client: &Client) -> Result<()> {
-    let missing = missing_search_attributes(client).await?;
-    if missing.is_empty() {
-        return Ok(());
+    loop {
+        let missing = missing_search_attributes(client).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        register(client, &missing).await?;
+        // Listed again: somebody else may have registered only some of them.
+        tokio::time::sleep(RECONNECT_PAUSE.min(Duration::from_millis(200))).await;
     }
+}
+
+async fn register(client: &Client, missing: &[&'static str]) -> Result<()> {
     let request = AddSearchAttributesRequest {
         search_attributes: missing.iter().map(|name| ((*name).to_owned(), IndexedValueType::Keyword.into())).collect(),
         namespace: client.namespace(),
     };
     match client.connection().operator_service().add_search_attributes(request.into_request()).await {
         Ok(_) => tracing::info!(?missing, "registered search attributes"),
-        Err(status) if status.code() == Code::AlreadyExists => {}
+        Err(status) if matches!(status.code(), Code::AlreadyExists | Code::Unavailable | Code::DeadlineExceeded) => {
+            tracing::warn!("the search attributes are not registered yet: {}", status.message());
+        }
         Err(status) => bail!(
             "ConfigurationError: Temporal does not know the search attributes {missing:?} and does not let this worker \
              register them ({}); run: temporal operator search-attribute create --namespace {} {}",
@@ -102,14 +123,16 @@ pub(crate) async fn ensure_search_attributes(client: &Client) -> Result<()> {
 
 async fn missing_search_attributes(client: &Client) -> Result<Vec<&'static str>> {
     let request = ListSearchAttributesRequest { namespace: client.namespace() };
-    let known = client
-        .connection()
-        .operator_service()
-        .list_search_attributes(request.into_request())
-        .await
-        .context("failed to list the search attributes")?
-        .into_inner()
-        .custom_attributes;
+    let known = loop {
+        match client.connection().operator_service().list_search_attributes(request.clone().into_request()).await {
+            Ok(answer) => break answer.into_inner().custom_attributes,
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) => {
+                tracing::warn!("Temporal does not list its search attributes yet: {}", status.message());
+            }
+            Err(status) => return Err(status).context("failed to list the search attributes"),
+        }
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    };
     let keyword = i32::from(IndexedValueType::Keyword);
     if let Some(name) = search_attribute::ALL.iter().find(|name| known.get(**name).is_some_and(|kind| *kind != keyword))
     {

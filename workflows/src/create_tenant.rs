@@ -2,14 +2,17 @@
 
 use domain::create_tenant::{CreateTenantInput, CreateTenantResult, CreateTenantState, RunError, Step};
 use domain::failure::FailureKind;
-use domain::ids::TenantId;
+use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::steps::{
     CreatedTenant, CustomerOf, LicenseCountOf, LicensedUserCount, NewStripeCustomer, NewTenant, Purchase,
     SubscriptionOf, TenantSteps,
 };
 use domain::untrusted::Untrusted;
 use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, workflows};
+use temporalio_workflow::common::search_attributes::SearchAttributeKey;
+use temporalio_workflow::{
+    ActivityExecutionError, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+};
 
 use crate::outcome::{Ending, termination};
 use crate::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
@@ -54,6 +57,7 @@ impl CreateTenant {
 
     async fn onboard(ctx: &mut WorkflowContext<Self>) -> Result<CreateTenantResult, Ending> {
         let input = ctx.state(|s| s.input.clone()).into_valid()?;
+        Self::find_by(ctx, input.tenant_id, &input.stripe_customer_id, &input.stripe_subscription_id);
         let purchase = Self::resolve(ctx, &input).await?;
         let tenant = Self::create(ctx, &input, &purchase).await?;
         Self::insert_customer(ctx, &input, &purchase, tenant.tenant_id).await?;
@@ -67,15 +71,8 @@ impl CreateTenant {
         Self::begin(ctx, Step::ResolvePurchase);
         let options = patience::stripe(format!("look at {}", input.summary()));
         let purchase = ctx.execute_activity(TenantSteps::resolve_purchase, input.clone(), options).await?;
-        ctx.upsert_search_attributes(
-            [
-                Some(TENANT_ID.value_set(purchase.tenant_id.to_string())),
-                purchase.stripe_customer_id.as_ref().map(|id| STRIPE_CUSTOMER_ID.value_set(id.to_string())),
-                purchase.stripe_subscription_id.as_ref().map(|id| STRIPE_SUBSCRIPTION_ID.value_set(id.to_string())),
-            ]
-            .into_iter()
-            .flatten(),
-        );
+        let tenant = Some(purchase.tenant_id);
+        Self::find_by(ctx, tenant, &purchase.stripe_customer_id, &purchase.stripe_subscription_id);
         ctx.state_mut(|s| s.state.tenant_id = Some(purchase.tenant_id));
         Self::done(ctx, Step::ResolvePurchase);
         Ok(purchase)
@@ -149,32 +146,56 @@ impl CreateTenant {
         Ok(count)
     }
 
-    /// Both tags at once: neither needs the other.
+    /// Both tags at once: neither needs the other. When one fails for good the other is not waited
+    /// for, which could take days.
     async fn tag(ctx: &mut WorkflowContext<Self>, purchase: &Purchase, tenant_id: TenantId) -> Result<(), Ending> {
         let Some(stripe_customer_id) = purchase.stripe_customer_id.clone() else { return Ok(()) };
-        let is_both = purchase.stripe_subscription_id.is_some();
-        Self::begin(ctx, if is_both { Step::TagSubscription } else { Step::TagCustomer });
-        let options = patience::stripe(format!("tag {stripe_customer_id}"));
+        let both = ctx.cancellation_token().child_token();
+        let options = patience::until(&both, patience::stripe(format!("tag {stripe_customer_id}")));
         let of_customer = CustomerOf { tenant_id, stripe_customer_id };
-        let customer = ctx.execute_activity(TenantSteps::tag_customer, of_customer, options);
         let Some(stripe_subscription_id) = purchase.stripe_subscription_id.clone() else {
-            customer.await?;
+            Self::begin(ctx, Step::TagCustomer);
+            ctx.execute_activity(TenantSteps::tag_customer, of_customer, options).await?;
             Self::done(ctx, Step::TagCustomer);
             return Ok(());
         };
-        let options = patience::stripe(format!("tag {stripe_subscription_id}"));
+        Self::begin(ctx, Step::TagSubscription);
+        let customer = ctx.execute_activity(TenantSteps::tag_customer, of_customer, options);
+        let options = patience::until(&both, patience::stripe(format!("tag {stripe_subscription_id}")));
         let of_subscription = SubscriptionOf { tenant_id, stripe_subscription_id };
         let subscription = ctx.execute_activity(TenantSteps::tag_subscription, of_subscription, options);
-        let (customer, subscription) = workflows::join!(customer, subscription);
+        let (customer, subscription) = workflows::join!(or_end(customer, &both), or_end(subscription, &both));
         // Both are noted before either ends the run: what was done is done.
         for (step, tagged) in [(Step::TagSubscription, &subscription), (Step::TagCustomer, &customer)] {
             if tagged.is_ok() {
                 Self::done(ctx, step);
             }
         }
-        subscription?;
-        customer?;
-        Ok(())
+        worse(subscription, customer)
+    }
+
+    /// Sets the attributes that are known and not set yet. The store's call sets none, and a run
+    /// that waits or fails at its first step is looked for too.
+    fn find_by(
+        ctx: &WorkflowContext<Self>,
+        tenant: Option<TenantId>,
+        customer: &Option<StripeCustomerId>,
+        subscription: &Option<StripeSubscriptionId>,
+    ) {
+        let known = [
+            (TENANT_ID, tenant.map(String::from)),
+            (STRIPE_CUSTOMER_ID, customer.clone().map(String::from)),
+            (STRIPE_SUBSCRIPTION_ID, subscription.clone().map(String::from)),
+        ];
+        let set = ctx.search_attributes();
+        let is_news = |name: &SearchAttributeKey<String>, value: &String| set.get(name).as_ref() != Some(value);
+        let news: Vec<_> = known
+            .into_iter()
+            .filter_map(|(name, value)| value.filter(|value| is_news(&name, value)).map(|value| name.value_set(value)))
+            .collect();
+        if !news.is_empty() {
+            ctx.upsert_search_attributes(news);
+        }
     }
 
     fn begin(ctx: &mut WorkflowContext<Self>, step: Step) {
@@ -207,6 +228,27 @@ impl CreateTenant {
     fn describe(ctx: &WorkflowContext<Self>) {
         let details = ctx.state(|s| details::of(&s.subject, &s.state));
         ctx.set_current_details(details);
+    }
+}
+
+/// Ends the other one too when this one fails.
+async fn or_end(
+    tag: impl Future<Output = Result<(), ActivityExecutionError>>,
+    both: &WorkflowCancellationToken,
+) -> Result<(), Ending> {
+    let tagged = tag.await;
+    if tagged.is_err() {
+        both.cancel();
+    }
+    Ok(tagged?)
+}
+
+/// Of two endings the one that says why: the other was cancelled because of it.
+fn worse(one: Result<(), Ending>, other: Result<(), Ending>) -> Result<(), Ending> {
+    match (one, other) {
+        (Err(Ending::Failed(error)), _) | (_, Err(Ending::Failed(error))) => Err(Ending::Failed(error)),
+        (Err(Ending::Cancelled), _) | (_, Err(Ending::Cancelled)) => Err(Ending::Cancelled),
+        (Ok(()), Ok(())) => Ok(()),
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy};
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
+};
 
 const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -20,6 +22,13 @@ pub(crate) fn database(summary: impl Into<String>) -> ActivityOptions {
 /// A step that asks Stripe.
 pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
     patient(Duration::from_secs(15), summary.into())
+}
+
+/// The same, ended when `token` is cancelled too.
+pub(crate) fn until(token: &WorkflowCancellationToken, options: ActivityOptions) -> ActivityOptions {
+    let mut options = options;
+    options.cancellation_token = Some(token.clone());
+    options
 }
 
 fn patient(one_try: Duration, summary: String) -> ActivityOptions {

@@ -71,20 +71,23 @@ async fn schema(database: &Database) -> (Check, bool) {
         }
         Ok(SchemaState::Ahead(version)) => {
             let found = format!("version {version}, newer than this build, which knows {expected}");
-            (Check::red(SCHEMA, found, "use the build that made it, or a newer one"), true)
+            (Check::warning(SCHEMA, found, "use a newer build; this one goes on, since migrations only add"), true)
         }
     }
 }
 
 async fn master(database: &Database) -> Check {
-    match asked(MASTER, database, database.store.master_exists()).await {
+    match asked(MASTER, database, database.store.master_of_the_database()).await {
         Err(red) => red,
-        Ok(true) => Check::ok(MASTER, "exists"),
-        Ok(false) => Check::red(
+        Ok(Some(master)) if master == database.store.master() => {
+            Check::ok(MASTER, "is the one of MASTER_BILLING_TENANT_ID")
+        }
+        Ok(Some(master)) => Check::red(
             MASTER,
-            "MASTER_BILLING_TENANT_ID names a tenant that does not exist here",
-            "correct it; on a new database: tenantry migrate",
+            format!("is {master}, and MASTER_BILLING_TENANT_ID names another"),
+            "correct MASTER_BILLING_TENANT_ID, or DATABASE_URL",
         ),
+        Ok(None) => Check::red(MASTER, "there is none", "tenantry migrate --master-tenant UUID"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Is each setting there, and valid? Secrets are shown by their kind and last characters.
 
 use domain::license::LicenseRules;
+use domain::words::AppUrl;
 use store::{DatabaseConfig, Store};
 use stripe_gateway::StripeConfig;
 use temporalio_client::Url;
@@ -73,12 +74,12 @@ fn licence_rules(rules: &LicenseRules) -> String {
 /// The worker's own setting, which it needs to tag customers with.
 fn app_url(lookup: impl Fn(&str) -> Option<String>) -> Check {
     let next = "set APP_URL to where the application lives, such as https://app.example.com";
-    let Some(text) = lookup("APP_URL").or_else(|| lookup("NEXT_PUBLIC_APP_URL")) else {
+    let Some(text) = AppUrl::NAMES.iter().find_map(|name| lookup(name)) else {
         return Check::warning("APP_URL", "not set; a worker does not start without it", next);
     };
-    match Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Check::ok("APP_URL", text),
-        Ok(_) | Err(_) => Check::red("APP_URL", "not a URL", next),
+    match AppUrl::try_from(text) {
+        Ok(url) => Check::ok("APP_URL", url.as_str()),
+        Err(_) => Check::red("APP_URL", "not a web address", next),
     }
 }
 
