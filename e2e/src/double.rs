@@ -44,6 +44,8 @@ pub struct Request {
     pub effect: bool,
     /// `Idempotency-Key`.
     pub key: Option<String>,
+    /// `Stripe-Version`.
+    pub version: Option<String>,
     /// The fault that it met.
     pub fault: Option<String>,
 }
@@ -250,6 +252,7 @@ fn request(entry: &Value) -> Request {
         status: entry["status"].as_u64(),
         effect: entry["effect"].as_bool().unwrap_or_default(),
         key: text("idempotency_key"),
+        version: text("stripe_version"),
         fault: text("fault"),
     }
 }

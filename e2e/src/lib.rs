@@ -8,6 +8,7 @@
 mod double;
 mod run;
 mod said;
+mod worker;
 mod world;
 
 pub use double::{Double, Purchase, Request, SECRET_KEY};

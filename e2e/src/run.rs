@@ -1,5 +1,6 @@
 //! A workflow run, seen through the official `temporal` CLI.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,9 +35,13 @@ impl Run {
         Self { temporal, workflow_id: workflow_id.to_owned(), run_id }
     }
 
-    /// Waits for the end; `limit` is generous, since nothing is gained by failing early.
+    /// Waits for the end, in one call that the server answers when it comes; `limit` is generous,
+    /// since nothing is gained by failing early.
     pub fn ending(&self, limit: Duration) -> Result<Ending> {
-        deadline::poll(&format!("{} to end", self.workflow_id), limit, || self.ended())
+        let timeout = format!("{}s", limit.as_secs());
+        // It exits 1 for a run that failed, so how it ended is asked afterwards.
+        self.command(&["workflow", "result", "--command-timeout", &timeout, "--output", "json"]).output()?;
+        self.ended()?.with_context(|| format!("{} did not end within {timeout}", self.workflow_id))
     }
 
     /// The result, or an error that shows the failure.
@@ -90,6 +95,14 @@ impl Run {
         Ok(self.events()?.iter().filter(|event| event["eventType"] == kind).count())
     }
 
+    /// Name and attempt of the steps under way.
+    pub fn under_way(&self) -> Result<Vec<(String, i64)>> {
+        let described = self.describe()?;
+        let pending = described["pendingActivities"].as_array().cloned().unwrap_or_default();
+        let name = |step: &Value| step["activityType"]["name"].as_str().unwrap_or_default().to_owned();
+        Ok(pending.iter().map(|step| (name(step), step["attempt"].as_i64().unwrap_or(1))).collect())
+    }
+
     /// How many attempts the step took that is done.
     pub fn attempts(&self, step: &str) -> Result<i64> {
         let events = self.events()?;
@@ -114,7 +127,8 @@ impl Run {
 
     /// Waits until the step under way has been tried that often.
     pub fn wait_for_attempt(&self, attempt: i64) -> Result<()> {
-        deadline::poll(&format!("attempt {attempt}"), Duration::from_secs(60), || {
+        let (limit, pause) = (Duration::from_secs(60), Duration::from_millis(200));
+        deadline::poll_every(&format!("attempt {attempt}"), limit, pause, || {
             let described = self.describe()?;
             let pending = &described["pendingActivities"][0]["attempt"];
             Ok((pending.as_i64() >= Some(attempt)).then_some(()))
@@ -156,12 +170,16 @@ impl Run {
     }
 
     fn cli(&self, args: &[&str]) -> Result<String> {
+        stack::command::stdout(&mut self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut args = args.to_vec();
         args.extend(["--workflow-id", &self.workflow_id]);
         if let Some(run_id) = &self.run_id {
             args.extend(["--run-id", run_id]);
         }
-        self.temporal.cli(&args)
+        self.temporal.cli_command(&args)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A world: a database, a task queue, a double and a worker of one's own.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -8,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use stack::process::Launch;
+use stack::psql::Session;
 use stack::temporal::TemporalOptions;
-use stack::{Postgres, Process, Temporal, binaries, deadline, http, ports, scratch, shared};
+use stack::{Postgres, Process, Temporal, binaries, deadline, ports, scratch, shared};
 
 use crate::double::{Double, Purchase, SECRET_KEY};
 use crate::run::Run;
@@ -20,8 +19,6 @@ use crate::said::Said;
 pub const MASTER: &str = "00000000-0000-4000-8000-000000000001";
 /// What every world's workers put into `metadata.algapsa_url`.
 pub const APP_URL: &str = "https://psa.example.com";
-
-const START: Duration = Duration::from_secs(60);
 
 /// A world with no worker yet, or with one.
 #[derive(Debug)]
@@ -34,10 +31,11 @@ pub struct World {
     pub database_url: String,
     /// Its Stripe.
     pub stripe: Double,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     settings: Vec<(String, String)>,
-    worker: Mutex<Option<Process>>,
-    admin_port: u16,
+    pub(crate) worker: Mutex<Option<Process>>,
+    /// Told apart by this from every other world's ids and queues.
+    unique: u16,
 }
 
 /// The shared Postgres, or one that may be stopped.
@@ -103,7 +101,7 @@ impl WorldBuilder {
             dir: scratch::folder(&self.name)?,
             settings: self.settings,
             worker: Mutex::new(None),
-            admin_port: ports::free()?,
+            unique: ports::free()?,
             name: self.name,
         })
     }
@@ -156,7 +154,7 @@ impl World {
 
     /// Its task queue.
     pub fn task_queue(&self) -> String {
-        format!("{}-{}", self.name, self.admin_port)
+        format!("{}-{}", self.name, self.unique)
     }
 
     /// Every variable that a process of this world is given.
@@ -170,68 +168,12 @@ impl World {
             ("STRIPE_API_BASE", self.stripe.base()),
             ("MASTER_BILLING_TENANT_ID", MASTER.to_owned()),
             ("APP_URL", APP_URL.to_owned()),
-            ("ADMIN_ADDR", format!("127.0.0.1:{}", self.admin_port)),
+            ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
             ("TENANTRY_HOLD_DIR", self.dir.display().to_string()),
             ("RUST_LOG", "info".to_owned()),
         ];
         let all = all.into_iter().map(|(name, value)| (name.to_owned(), value));
         all.chain(self.settings.iter().cloned()).collect()
-    }
-
-    /// Starts the worker, with more settings, and waits until it is ready.
-    pub fn start_worker(&self, settings: &[(&str, &str)]) -> Result<()> {
-        let process = self.launch_worker(settings)?;
-        let admin = format!("127.0.0.1:{}", self.admin_port);
-        process.until("the worker to be ready", START, || {
-            http::get(&admin, "/readyz", &[]).is_ok_and(|answer| answer.status == 200).then_some(())
-        })?;
-        *self.worker() = Some(process);
-        Ok(())
-    }
-
-    /// Starts a worker that is not expected to become ready.
-    pub fn launch_worker(&self, settings: &[(&str, &str)]) -> Result<Process> {
-        Launch::new("worker", &binaries::binary("worker")?, &self.worker_log_path())
-            .isolated()
-            .env(self.environment())
-            .env(settings.iter().copied())
-            .spawn()
-    }
-
-    /// Kills the worker without warning.
-    pub fn kill_worker(&self) -> Result<()> {
-        self.worker().take().context("no worker runs")?.kill9().map(drop)
-    }
-
-    /// Asks the worker to stop and answers how long that took.
-    pub fn stop_worker(&self) -> Result<Duration> {
-        let worker = self.worker().take().context("no worker runs")?;
-        let began = std::time::Instant::now();
-        let exit = worker.terminate(Duration::from_secs(35))?;
-        ensure!(exit == stack::process::Exit::Code(0), "the worker ended badly: {exit}");
-        Ok(began.elapsed())
-    }
-
-    /// Waits until the worker stopped at its hold point, and answers which one that is.
-    pub fn wait_until_held(&self) -> Result<String> {
-        deadline::poll("the worker to stop at its hold point", START, || {
-            Ok(fs::read_to_string(self.dir.join("held")).ok().filter(|place| !place.is_empty()))
-        })
-    }
-
-    /// Lets the held step go on.
-    pub fn release(&self) -> Result<()> {
-        Ok(fs::write(self.dir.join("released"), "")?)
-    }
-
-    /// All that this world's workers wrote.
-    pub fn worker_log(&self) -> String {
-        fs::read(self.worker_log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
-    }
-
-    /// `GET` of the worker's admin listener.
-    pub fn admin(&self, path: &str) -> Result<http::Response> {
-        http::get(&format!("127.0.0.1:{}", self.admin_port), path, &[])
     }
 
     /// What the store sends for a purchase, as in its documentation.
@@ -280,7 +222,7 @@ impl World {
 
     /// An id that no other world uses: ids of Stripe are unique anyway, others are made so.
     fn workflow_id(&self, id: &str) -> String {
-        if id.contains('_') { id.to_owned() } else { format!("{id}-{}", self.admin_port) }
+        if id.contains('_') { id.to_owned() } else { format!("{id}-{}", self.unique) }
     }
 
     /// The run of that workflow id, the latest if there are several.
@@ -304,6 +246,21 @@ impl World {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout)?,
             stderr: String::from_utf8(output.stderr)?,
+        })
+    }
+
+    /// A psql session of one's own, to hold locks with.
+    pub fn session(&self) -> Result<Session> {
+        self.postgres.get().session(&self.database_url)
+    }
+
+    /// Waits until that many sessions of this database wait for a lock.
+    pub fn wait_for_lock_waiters(&self, count: usize) -> Result<()> {
+        let waiting = "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       WHERE NOT granted AND datname = current_database()";
+        let what = format!("{count} to wait for a lock");
+        deadline::poll_every(&what, Duration::from_secs(20), Duration::from_millis(50), || {
+            Ok((self.value(waiting)?.parse::<usize>()? >= count).then_some(()))
         })
     }
 
@@ -363,13 +320,5 @@ impl World {
             ensure!(writes == 1, "{path} was written {writes} times");
         }
         Ok(())
-    }
-
-    fn worker(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
-        self.worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn worker_log_path(&self) -> PathBuf {
-        self.dir.join("worker.log")
     }
 }

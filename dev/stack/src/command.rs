@@ -63,9 +63,18 @@ pub fn isolate(command: &mut Command) {
 }
 
 fn is_a_setting(variable: &str) -> bool {
-    let prefixes = ["STRIPE_", "TEMPORAL_", "DATABASE_", "NEXT_PUBLIC_", "WEBHOOK_", "WORKER_"];
-    let names = ["LICENSE_PRICE_IDS", "MASTER_BILLING_TENANT_ID", "APP_URL", "ENTITLED_STATUSES", "ADMIN_ADDR"];
-    prefixes.iter().any(|prefix| variable.starts_with(prefix)) || names.contains(&variable)
+    let prefixes = ["STRIPE_", "TEMPORAL_", "DATABASE_", "NEXT_PUBLIC_", "WEBHOOK_", "WORKER_", "TENANTRY_"];
+    let is_one = matches!(
+        variable,
+        "LICENSE_PRICE_IDS"
+            | "MASTER_BILLING_TENANT_ID"
+            | "APP_URL"
+            | "ENTITLED_STATUSES"
+            | "ADMIN_ADDR"
+            | "LOG_FORMAT"
+            | "RUST_LOG"
+    );
+    is_one || prefixes.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// The first file of that name on `PATH`.
@@ -111,4 +120,16 @@ fn last_words(output: &Output) -> String {
 fn program_name(command: &Command) -> String {
     let program: &OsStr = command.get_program();
     Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_a_setting;
+
+    #[test]
+    fn what_a_developer_has_set_for_the_product_is_told_from_the_rest() {
+        let ours = ["DATABASE_URL", "STRIPE_MODE", "APP_URL", "LOG_FORMAT", "RUST_LOG", "TENANTRY_HOLD_AT"];
+        assert!(ours.into_iter().all(is_a_setting));
+        assert!(!["PATH", "HOME", "RUST_BACKTRACE", "PGPASSWORD"].into_iter().any(is_a_setting));
+    }
 }

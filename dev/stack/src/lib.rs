@@ -16,6 +16,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 mod progress;
+pub mod psql;
 pub mod scratch;
 pub mod shared;
 pub mod temporal;
@@ -25,4 +26,5 @@ pub mod workspace;
 
 pub use postgres::Postgres;
 pub use process::Process;
+pub use psql::Session;
 pub use temporal::Temporal;

@@ -4,16 +4,19 @@
 
 mod dev;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::Parser;
-use stack::deadline;
+use stack::{deadline, workspace};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// After that long, whatever is left is left to its guard.
-const HURRY: Duration = Duration::from_secs(20);
+/// After that long, whatever is left is left to its guard. Longer than all graces together: 5 s each
+/// for the worker, the double and Temporal, 10 s for Postgres.
+const HURRY: Duration = Duration::from_secs(30);
 
 /// The exit code of a program that Ctrl-C ended before it was done.
 const INTERRUPTED: u8 = 130;
@@ -31,13 +34,17 @@ struct Args {
     /// (reserved), the worker's health and metrics, the shim's (reserved)
     #[arg(long, value_name = "N", default_value_t = 7400, value_parser = clap::value_parser!(u16).range(1024..=65000))]
     port_base: u16,
+
+    /// Where data, logs, settings and the lock are kept; tools stay in .dev/tools [default: .dev]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 const HELP: &str = "\
 The first start installs what is missing (Temporal, Postgres) into .dev/tools and builds the \
 workspace; later starts take seconds and go on with the data in .dev/data.
 
-Once everything is ready, .dev/env holds every setting:
+While everything is ready, and only then, .dev/env is there and holds every setting:
   source .dev/env                      in another terminal
 
 Logs are in .dev/logs. Ctrl-C stops everything. A worker that dies is started again, so kill it
@@ -49,12 +56,14 @@ with postgres, initdb and psql, version 15 or later).
 Examples:
   cargo dev                            start, buy, stay
   cargo dev --once                     start, buy, stop: for CI
-  cargo dev --port-base 8400           beside another checkout's that uses the usual ports";
+  cargo dev --port-base 8400           beside another checkout's that uses the usual ports
+  cargo dev --port-base 8400 --dir .dev/second
+                                       beside this checkout's own";
 
 fn main() -> ExitCode {
     let args = Args::parse();
     thread::spawn(heed_signals);
-    match dev::run(args.port_base, args.once) {
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whatever failed after the signal failed because of it.
         Err(_) if deadline::interrupted() => ExitCode::from(INTERRUPTED),
@@ -63,6 +72,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The folder is made absolute, because servers run in `/`.
+fn run(args: Args) -> Result<()> {
+    let dir = args.dir.map_or_else(|| Ok(workspace::dev_dir()), std::path::absolute)?;
+    dev::run(args.port_base, &dir, args.once)
 }
 
 /// The first signal ends every wait, so that `dev` stops its servers in order; a second one, or too

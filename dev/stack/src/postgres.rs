@@ -1,6 +1,7 @@
 //! Postgres: a cluster of our own on 127.0.0.1, with a password, that can be stopped and started again.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{Launch, Process};
+use crate::psql::{self, Rows, Session};
 use crate::unprivileged::{self, User};
 use crate::{command, tools};
 
@@ -19,12 +21,11 @@ pub const ROLE: &str = "tenantry";
 /// A start after a crash recovers first, and waits for the last children of the dead server.
 const START: Duration = Duration::from_secs(60);
 
+/// Between two times that a program is run to ask.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// How long a stop may write its last checkpoint.
 const STOP: Duration = Duration::from_secs(10);
-
-/// Columns and rows in psql's answer: characters that no text of ours holds.
-const FIELD: char = '\u{1f}';
-const RECORD: char = '\u{1e}';
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -142,15 +143,14 @@ impl Postgres {
     }
 
     /// Runs SQL and answers the rows as text, column by column; NULL is the empty text.
-    pub fn psql(&self, url: &str, sql: &str) -> Result<Vec<Vec<String>>> {
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1"]);
-        psql.arg("--field-separator").arg(FIELD.to_string()).arg("--record-separator").arg(RECORD.to_string());
-        let (url, password) = split_password(url);
-        // The password is not for the command line, where everybody on the machine can read it.
-        psql.args(["--command", sql, &url]).env("PGCONNECT_TIMEOUT", "5").env("PGPASSWORD", password);
-        let text = command::stdout(&mut psql)?;
-        Ok(rows(&text))
+    pub fn psql(&self, url: &str, sql: &str) -> Result<Rows> {
+        psql::run(&self.bin, url, sql)
+    }
+
+    /// Opens a session that lasts over many statements: for a transaction that holds its locks while
+    /// others run.
+    pub fn session(&self, url: &str) -> Result<Session> {
+        Session::open(&self.bin, url)
     }
 
     /// Runs SQL that answers one value.
@@ -169,8 +169,10 @@ impl Postgres {
             .user(self.user)
             .farewell("INT", STOP)
             .spawn()?;
+        let listening = || TcpStream::connect(("127.0.0.1", self.options.port)).ok();
+        process.until("Postgres to listen", START, listening)?;
         let url = self.url("postgres");
-        process.until("Postgres to answer", START, || self.psql(&url, "SELECT 1").ok())?;
+        process.until_every("Postgres to answer", START, PAUSE, || self.psql(&url, "SELECT 1").ok())?;
         Ok(process)
     }
 
@@ -229,22 +231,6 @@ fn server_args(options: &PostgresOptions) -> Vec<String> {
     }
     args.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
     args
-}
-
-/// The URL without its password, and the password.
-fn split_password(url: &str) -> (String, &str) {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| {
-        let (login, place) = rest.split_once('@')?;
-        let (role, password) = login.split_once(':')?;
-        Some((format!("{scheme}://{role}@{place}"), password))
-    });
-    parts.unwrap_or_else(|| (url.to_owned(), ""))
-}
-
-fn rows(text: &str) -> Vec<Vec<String>> {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let records = text.split(RECORD).filter(|record| !record.is_empty());
-    records.map(|record| record.split(FIELD).map(String::from).collect()).collect()
 }
 
 /// The names that tests and we give: nothing that would need escaping.

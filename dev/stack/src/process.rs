@@ -117,11 +117,6 @@ impl Process {
         &self.name
     }
 
-    /// Where its output goes.
-    pub fn log_path(&self) -> &Path {
-        &self.log
-    }
-
     /// Its output so far (and that of earlier processes with the same log).
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
@@ -198,11 +193,29 @@ impl Process {
 
     /// Polls until `ask` answers; that the process ended meanwhile is an error with its last words.
     pub fn until<T>(&self, what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
-        let answer = deadline::poll(what, limit, || match (ask(), self.exit()) {
+        self.came_up(deadline::poll(what, limit, || self.or_its_end(ask())))
+    }
+
+    /// [`Process::until`] for an `ask` that runs a program.
+    pub fn until_every<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        pause: Duration,
+        mut ask: impl FnMut() -> Option<T>,
+    ) -> Result<T> {
+        self.came_up(deadline::poll_every(what, limit, pause, || self.or_its_end(ask())))
+    }
+
+    fn or_its_end<T>(&self, answer: Option<T>) -> Result<Option<T>> {
+        match (answer, self.exit()) {
             (Some(answer), _) => Ok(Some(answer)),
             (None, None) => Ok(None),
             (None, Some(exit)) => bail!("{} ended ({exit}): {}", self.name, self.last_words()),
-        });
+        }
+    }
+
+    fn came_up<T>(&self, answer: Result<T>) -> Result<T> {
         answer.with_context(|| format!("{} did not come up, its log is {}", self.name, self.log.display()))
     }
 

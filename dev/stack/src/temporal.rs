@@ -17,6 +17,9 @@ pub const SEARCH_ATTRIBUTES: [&str; 4] = ["TenantId", "StripeCustomerId", "Strip
 /// A first start makes the database; a loaded machine makes it slow.
 const START: Duration = Duration::from_secs(60);
 
+/// Between two times that the CLI is run to ask.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct TemporalOptions {
@@ -24,7 +27,7 @@ pub struct TemporalOptions {
     pub port: u16,
     /// Where the UI listens; without it there is none.
     pub ui_port: Option<u16>,
-    /// Where runs are kept; without it they end with the server.
+    /// Where runs are kept, for a later server to go on with; without it they end with the server.
     pub db_filename: Option<PathBuf>,
     /// Keyword search attributes to register.
     pub search_attributes: Vec<String>,
@@ -74,19 +77,9 @@ impl Temporal {
         format!("127.0.0.1:{}", self.options.port)
     }
 
-    /// The UI's address, if there is one.
-    pub fn ui_url(&self) -> Option<String> {
-        self.options.ui_port.map(|port| format!("http://127.0.0.1:{port}"))
-    }
-
     /// The server's process.
     pub fn process(&self) -> &Process {
         &self.process
-    }
-
-    /// The options it was started with: with a `db_filename`, starting them again goes on with the runs.
-    pub fn options(&self) -> &TemporalOptions {
-        &self.options
     }
 
     /// Runs the CLI against this server, whatever the user's own Temporal settings are, and answers
@@ -104,9 +97,11 @@ impl Temporal {
     }
 
     fn wait_until_it_answers(&self) -> Result<()> {
-        let listening = || TcpStream::connect(("127.0.0.1", self.options.port)).is_ok();
-        let serving = || self.cli(&["operator", "cluster", "health"]).is_ok_and(|text| text.contains("SERVING"));
-        self.process.until("Temporal to answer", START, || (listening() && serving()).then_some(()))
+        let listening = || TcpStream::connect(("127.0.0.1", self.options.port)).ok();
+        self.process.until("Temporal to listen", START, listening)?;
+        let health = || self.cli(&["operator", "cluster", "health"]).ok();
+        let serving = || health().is_some_and(|text| text.contains("SERVING")).then_some(());
+        self.process.until_every("Temporal to answer", START, PAUSE, serving)
     }
 }
 

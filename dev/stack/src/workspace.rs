@@ -17,7 +17,12 @@ pub fn dev_dir() -> PathBuf {
 
 /// A name that is this checkout's own, for what has to live outside it.
 pub fn checkout_name() -> String {
+    name_of(&root())
+}
+
+/// The same for any other folder.
+pub fn name_of(folder: &Path) -> String {
     let mut hasher = DefaultHasher::new();
-    root().hash(&mut hasher);
+    folder.hash(&mut hasher);
     format!("tenantry-{:016x}", hasher.finish())
 }

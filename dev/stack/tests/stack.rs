@@ -96,6 +96,36 @@ fn the_shared_postgres_wants_its_password_and_copies_databases() {
     let wrong = url.replace(postgres.password(), "wrong");
     let refusal = postgres.psql(&wrong, "SELECT 1").expect_err("refused");
     assert!(format!("{refusal:#}").contains("password authentication failed"), "{refusal:#}");
+    let refusal = postgres.session(&wrong).expect_err("refused");
+    assert!(format!("{refusal:#}").contains("password authentication failed"), "{refusal:#}");
+}
+
+#[test]
+fn a_session_holds_its_locks_until_it_commits_or_is_dropped() {
+    let postgres = shared::postgres().expect("Postgres");
+    let url = postgres.create_database("sessions").expect("a database");
+    postgres.psql(&url, "CREATE TABLE t AS SELECT 1 AS n").expect("a table");
+    let mut holder = postgres.session(&url).expect("a session");
+    let mut other = postgres.session(&url).expect("a session");
+    let locks = "SELECT mode FROM pg_locks WHERE relation = 't'::regclass AND pid <> pg_backend_pid()";
+    let row = "SELECT n FROM t FOR UPDATE NOWAIT -- at once";
+
+    assert!(holder.run("BEGIN").expect("begins").is_empty());
+    assert_eq!(holder.run("UPDATE t SET n = 2 RETURNING n, NULL, 'a\nb';").expect("a row"), [["2", "", "a\nb"]]);
+    assert_eq!(other.run(locks).expect("rows"), [["RowExclusiveLock"]]);
+    let refusal = other.run(row).expect_err("locked").to_string();
+    assert!(refusal.contains("could not obtain lock on row"), "{refusal}");
+    holder.run("COMMIT").expect("commits");
+    assert_eq!(other.run(row).expect("a session outlives an error"), [["2"]]);
+
+    holder.run("BEGIN").expect("begins");
+    holder.run("UPDATE t SET n = 3").expect("updates");
+    drop(holder);
+    assert_eq!(other.run("SELECT n FROM t FOR UPDATE").expect("a row"), [["2"]]);
+
+    let killed = other.run("SELECT pg_terminate_backend(pg_backend_pid())").expect_err("ends").to_string();
+    assert!(killed.contains("terminating connection"), "{killed}");
+    assert!(other.run("SELECT 1").is_err());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::API_VERSION;
+
 /// What a handler returns: the object to answer with, or a refusal.
 pub(crate) type Answer = Result<Value, Refusal>;
 
@@ -17,11 +19,21 @@ pub(crate) struct Refusal {
     message: String,
     details: Map<String, Value>,
     stored: bool,
+    keeps_effects: bool,
 }
 
 impl Refusal {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, code: None, param: None, message: message.into(), details: Map::new(), stored: true }
+        Self {
+            status,
+            kind,
+            code: None,
+            param: None,
+            message: message.into(),
+            details: Map::new(),
+            stored: true,
+            keeps_effects: false,
+        }
     }
 
     /// The request itself is wrong, without a code of its own.
@@ -60,6 +72,12 @@ impl Refusal {
         Self::invalid(param, format!("No such {noun}: '{id}'")).coded("resource_missing")
     }
 
+    /// What a path without an id leads to is not there.
+    pub(crate) fn missing(path: &str) -> Self {
+        let refusal = Self::not_allowed(format!("No such resource: '{path}'")).coded("resource_missing");
+        Self { status: StatusCode::NOT_FOUND, ..refusal }
+    }
+
     pub(crate) fn unknown_url(method: &str, path: &str) -> Self {
         let message = format!(
             "Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at https://support.stripe.com/."
@@ -81,6 +99,11 @@ impl Refusal {
             "The provided key does not have access to account '{account}' (or that account does not exist). Application access may have been revoked."
         );
         Self::forbidden(message).coded("account_invalid")
+    }
+
+    /// A version that does not exist, or whose shapes this double does not know.
+    pub(crate) fn unknown_version(version: &str) -> Self {
+        Self::not_allowed(format!("Invalid Stripe API version: {version}. This double knows {API_VERSION}.")).unstored()
     }
 
     pub(crate) fn rate_limited() -> Self {
@@ -141,6 +164,16 @@ impl Refusal {
     /// endpoint began to execute (<https://docs.stripe.com/api/idempotent_requests>).
     pub(crate) fn is_stored(&self) -> bool {
         self.stored
+    }
+
+    /// Says that a payment was tried: its failed charge and what followed from it stay.
+    pub(crate) fn of_a_payment(self) -> Self {
+        Self { keeps_effects: true, ..self }
+    }
+
+    /// Whether what was written on the way to this refusal stays; mostly it is as if never asked.
+    pub(crate) fn keeps_effects(&self) -> bool {
+        self.keeps_effects
     }
 
     /// Stripe says itself whether trying again can help.

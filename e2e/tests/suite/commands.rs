@@ -19,13 +19,43 @@ fn an_onboarding_is_started_shown_and_not_started_twice() -> Result<()> {
     ensure!(second.stderr.contains("next: "), "{}", second.stderr);
     for name in [&tenant, &purchase.customer, &purchase.subscription] {
         let shown = world.tenantry(&["tenant", "show", name])?.exits(0)?;
-        for word in [&tenant, &purchase.customer, &purchase.subscription, "licences      10"] {
+        for word in
+            [&tenant, &purchase.customer, &purchase.subscription, "licences      10", "last change   0 -> 10", "run "]
+        {
             ensure!(shown.stdout.contains(word), "{word} is not in:\n{}", shown.stdout);
         }
         let shown: Value =
             serde_json::from_str(&world.tenantry(&["tenant", "show", name, "--output", "json"])?.exits(0)?.stdout)?;
         assert_eq!((&shown["tenant_id"], &shown["licensed_user_count"]), (&tenant.as_str().into(), &10.into()));
     }
+    Ok(())
+}
+
+#[test]
+fn an_onboarding_that_runs_is_shown_and_left_alone() -> Result<()> {
+    let world = World::named("cli-running").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let names = ["--customer", &purchase.customer, "--subscription", &purchase.subscription, "--licenses", "10"];
+    let start =
+        [&["start", "tenant", "--email", "a@b.c", "--client-name", "A", "--output", "json"][..], &names].concat();
+    let started: Value = serde_json::from_str(&world.tenantry(&start)?.exits(0)?.stdout)?;
+    world.wait_until_held()?;
+    let refused = world.tenantry(&start)?.exits(4)?;
+    let shown: Value = serde_json::from_str(&refused.stdout)?;
+    assert_eq!((&shown["run_id"], &shown["status"]), (&started["run_id"], &"running".into()));
+    let error: Value = serde_json::from_str(&refused.stderr)?;
+    assert_eq!(error["code"], 4);
+    // Meanwhile the run answers where it stands, and carries a summary for the UI.
+    let run = world.run(&format!("create-tenant-{}", purchase.customer));
+    let state = run.state()?;
+    assert_eq!((&state["step"], state["done"].as_array().map(Vec::len)), (&"importSubscription".into(), Some(3)));
+    let summary = format!("{}, 10 licences", purchase.customer);
+    ensure!(run.readable_history()?.contains(&summary), "the run has no summary");
+    world.release()?;
+    run.result()?;
+    let migrated = world.tenantry(&["migrate", "--master-tenant", e2e::MASTER, "--output", "json"])?.exits(0)?;
+    let migrated: Value = serde_json::from_str(&migrated.stdout)?;
+    assert_eq!(migrated["from_version"], migrated["to_version"]);
     Ok(())
 }
 
@@ -85,7 +115,10 @@ fn each_kind_of_trouble_has_its_exit_code() -> Result<()> {
 #[test]
 fn the_doctor_finds_what_is_wrong_and_says_what_to_do() -> Result<()> {
     let world = World::named("cli-doctor").start()?;
-    world.tenantry(&["doctor"])?.exits(0)?;
+    let green = world.tenantry(&["doctor"])?.exits(0)?.stdout;
+    for word in ["TEST mode", "2026-09-30.endive", "version 3", "FailureKind are registered", "server 1."] {
+        ensure!(green.contains(word), "{word} is not in:\n{green}");
+    }
     let check = |settings: &[(&str, &str)], words: &[&str]| -> Result<()> {
         let said = world.tenantry_with(&["doctor"], settings)?.exits(6)?;
         ensure!(words.iter().all(|word| said.everything().contains(word)), "{words:?} not in:\n{}", said.everything());
@@ -97,6 +130,11 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_do() -> Result<()> {
     check(&[("TEMPORAL_ADDRESS", "127.0.0.1:9")], &["127.0.0.1:9"])?;
     check(&[("STRIPE_API_BASE", "http://127.0.0.1:9")], &["127.0.0.1:9"])?;
     check(&[("TEMPORAL_NAMESPACE", "elsewhere")], &["elsewhere"])?;
+    let untaught = World::named("cli-untaught").untaught_temporal().without_worker()?;
+    check(
+        &[("TEMPORAL_ADDRESS", &untaught.temporal.address())],
+        &["temporal operator search-attribute create", "--name FailureKind --type Keyword"],
+    )?;
     let json = world.tenantry_with(&["doctor", "--output", "json"], &[("MASTER_BILLING_TENANT_ID", "")])?.exits(6)?;
     let _: Value = serde_json::from_str(&json.stdout)?;
     world.rows("UPDATE stripe_accounts SET stripe_account_external_id = 'acct_another'")?;

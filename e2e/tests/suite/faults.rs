@@ -1,5 +1,7 @@
 //! Stripe fails, at each of its calls and in every way; and Postgres is away for a while.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use e2e::{Purchase, Run, World};
 
@@ -82,25 +84,57 @@ fn onboard_with(world: &World, (method, object, skip): (&str, Object, u64), faul
     Ok(Case { what, purchase, run })
 }
 
+/// The sweep above is about every call there is: those of an onboarding that nothing disturbs.
+#[test]
+fn the_calls_of_an_onboarding_are_those_that_are_swept() -> Result<()> {
+    let world = World::named("calls").start()?;
+    let (purchase, session) = world.stripe.check_out(10)?;
+    world.stripe.forget_requests()?;
+    let mut call = World::call_of_the_store(&purchase);
+    call["checkout_session_id"] = session.into();
+    world.start_with("create-tenant-calls", &call.to_string())?.result()?;
+    let requests = world.stripe.requests()?;
+    let mut seen: Vec<_> = requests.iter().map(|r| (r.method.as_str(), object_of(&r.path))).collect();
+    let mut swept: Vec<_> = CALLS.iter().map(|(method, object, _)| (*method, format!("{object:?}"))).collect();
+    seen.sort();
+    swept.sort();
+    assert_eq!(seen, swept);
+    for request in &requests {
+        assert_eq!(request.version.as_deref(), Some("2026-09-30.endive"), "{request:?}");
+    }
+    Ok(())
+}
+
+fn object_of(path: &str) -> String {
+    let kinds = [("/v1/customers/", "Customer"), ("/v1/subscriptions/", "Subscription"), ("/v1/checkout/", "Session")];
+    let kind = kinds.iter().find(|(prefix, _)| path.starts_with(prefix));
+    kind.map_or(path, |(_, kind)| kind).to_owned()
+}
+
 /// After an answered 500 the next key is taken; after no answer, and after a proxy's page, the
 /// same one. A fault elsewhere changes nothing about it.
 fn keys_grow_only_after_an_answered_500(world: &World, cases: &[Case]) -> Result<()> {
     let requests = world.stripe.requests()?;
-    for Case { what, purchase, .. } in cases {
-        let path = format!("/v1/customers/{}", purchase.customer);
-        let keys: Vec<_> = requests
-            .iter()
-            .filter(|r| r.method == "POST" && r.path == path)
-            .filter_map(|r| r.key.as_deref()?.rsplit_once("/tagCustomer/"))
-            .map(|(_, n)| n.to_owned())
-            .collect();
-        let expected: &[&str] = match what.as_str() {
-            "server_error at POST Customer after 0" => &["1", "2"],
-            "reset_after at POST Customer after 0" => &["1"],
-            other if other.contains("POST Customer") => &["1", "1"],
-            _ => &["1"],
-        };
-        assert_eq!(keys, expected, "{what}");
+    for Case { what, purchase, run } in cases {
+        let run_id = run.run_id.as_deref().context("a started run has an id")?;
+        let paths = [
+            ("Customer", "tagCustomer", format!("/v1/customers/{}", purchase.customer)),
+            ("Subscription", "tagSubscription", format!("/v1/subscriptions/{}", purchase.subscription)),
+        ];
+        for (object, step, path) in paths {
+            let numbers: &[u32] = match what.strip_suffix(&format!(" at POST {object} after 0")) {
+                Some("server_error") => &[1, 2],
+                Some("reset_after") | None => &[1],
+                Some(_) => &[1, 1],
+            };
+            let expected: Vec<_> = numbers.iter().map(|n| format!("{run_id}/{step}/{n}")).collect();
+            let keys: Vec<_> = requests
+                .iter()
+                .filter(|r| r.method == "POST" && r.path == path)
+                .filter_map(|r| r.key.clone())
+                .collect();
+            assert_eq!(keys, expected, "{what}, {step}");
+        }
     }
     Ok(())
 }
@@ -121,6 +155,51 @@ fn a_key_that_stripe_does_not_accept_is_waited_out_and_shouts() -> Result<()> {
     Ok(())
 }
 
+/// The key of a request whose answer was lost is kept, and its parameters may have changed since:
+/// Stripe refuses that, and a look and the next key mend it.
+#[test]
+fn a_setting_that_changes_between_two_attempts_does_no_harm() -> Result<()> {
+    let world = World::named("new-url").start()?;
+    let purchase = world.stripe.buy(3)?;
+    let path = format!("/customers/{}", purchase.customer);
+    let hold = world.stripe.hold("POST", &format!("/v1{path}"), "after", 0)?;
+    let run = world.onboard(&purchase)?;
+    world.stripe.wait_until_held(&hold)?;
+    world.kill_worker()?;
+    world.stripe.release(&hold)?;
+    world.start_worker(&[("APP_URL", "https://moved.example.com")])?;
+    run.result()?;
+    assert_eq!(world.stripe.metadata(&path, "algapsa_url")?, "https://moved.example.com");
+    let keys: Vec<_> =
+        world.stripe.requests()?.into_iter().filter(|r| r.path.ends_with(&path)).filter_map(|r| r.key).collect();
+    let numbers: Vec<_> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
+    assert_eq!(numbers, ["1", "1", "2"]);
+    Ok(())
+}
+
+#[test]
+fn when_one_tag_fails_for_good_the_other_is_not_waited_for() -> Result<()> {
+    let world = World::named("one-tag").setting("TENANTRY_HOLD_AT", "before:tagSubscription").start()?;
+    let (ours, theirs) = (world.stripe.buy(1)?, world.stripe.buy(2)?);
+    let other = world.onboard(&theirs)?;
+    let held = world.wait_until_held();
+    world.release()?;
+    held?;
+    let other = other.result()?["tenant_id"].as_str().unwrap_or_default().to_owned();
+    for _ in 0..50 {
+        world.stripe.fault("POST", &format!("/v1/customers/{}", ours.customer), "unauthorized", 0)?;
+    }
+    let hold = world.stripe.hold("GET", &format!("/v1/subscriptions/{}", ours.subscription), "before", 2)?;
+    let run = world.onboard(&ours)?;
+    world.stripe.wait_until_held(&hold)?;
+    world.stripe.post(&format!("/subscriptions/{}", ours.subscription), &[("metadata[tenant_id]", &other)])?;
+    world.stripe.release(&hold)?;
+    let (kind, message) = run.failure()?;
+    assert_eq!(kind, "DuplicateError", "{message}");
+    assert_eq!(run.search_attribute("FailureKind")?, "DuplicateError");
+    Ok(())
+}
+
 #[test]
 fn postgres_may_stop_in_the_middle() -> Result<()> {
     let world = World::named("no-postgres").private_postgres().without_worker()?;
@@ -129,11 +208,14 @@ fn postgres_may_stop_in_the_middle() -> Result<()> {
     let run = world.onboard(&purchase)?;
     world.wait_until_held()?;
     world.stop_postgres()?;
+    let stopped = Instant::now();
     world.release()?;
-    // Three attempts with their pauses are five seconds and more of being away.
     run.wait_for_attempt(3)?;
     assert_eq!(world.admin("/readyz")?.status, 503);
     assert_eq!(world.admin("/healthz")?.status, 200);
+    stack::deadline::poll("five seconds to be over", Duration::from_secs(6), || {
+        Ok((stopped.elapsed() >= Duration::from_secs(5)).then_some(()))
+    })?;
     world.start_postgres()?;
     let result = run.result()?;
     ensure!(result["created"] == true, "{result}");

@@ -125,6 +125,78 @@ fn a_worker_that_is_asked_to_stop_finishes_the_step_under_way() -> Result<()> {
     world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
 }
 
+/// Workflow tasks are under way all the time here, unlike above; none may be lost or crash it.
+#[test]
+fn a_worker_that_is_asked_to_stop_under_load_stops_at_once() -> Result<()> {
+    let world = World::named("busy").start()?;
+    let purchases: Vec<_> = (0..12).map(|_| world.stripe.buy(1)).collect::<Result<_>>()?;
+    let mut runs = Vec::new();
+    for purchase in &purchases[..8] {
+        runs.push(world.onboard(purchase)?);
+    }
+    let took = std::thread::scope(|scope| -> Result<Duration> {
+        let stopping = scope.spawn(|| world.stop_worker());
+        for purchase in &purchases[8..] {
+            runs.push(world.onboard(purchase)?);
+        }
+        stopping.join().expect("stopping panicked")
+    })?;
+    ensure!(took < Duration::from_secs(15), "the drain took {took:?}");
+    ensure!(!world.worker_log().contains("did not finish in time"), "a step was left behind");
+    world.start_worker(&[])?;
+    for run in runs {
+        run.result()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broken_env_file_stops_the_worker_without_being_quoted() -> Result<()> {
+    let world = World::named("env-file").without_worker()?;
+    // The canary is not a secret of anybody's; the line that holds it is not NAME=value.
+    std::fs::write(world.folder().join(".env"), "COMPANY=Ann & canary-Tr7\nLICENSE_PRICE_IDS=price_a\n")?;
+    let worker = world.launch_worker_in(world.folder())?;
+    assert_eq!(worker.wait(Duration::from_secs(30))?, Exit::Code(1));
+    let said = world.worker_log();
+    ensure!(said.contains("ConfigurationError: .env cannot be read") && !said.contains("canary-Tr7"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_settings_size_the_worker_and_readiness_asks_temporal() -> Result<()> {
+    let world = World::named("sized").untaught_temporal().without_worker()?;
+    world.start_worker(&[("WORKER_MAX_ACTIVITIES", "3"), ("WORKER_MAX_WORKFLOW_TASKS", "4")])?;
+    // The SDK tells its slots once they have been used, and all are free again soon after.
+    world.onboard(&world.stripe.buy(1)?)?.result()?;
+    for (kind, slots) in [("ActivityWorker", " 3"), ("WorkflowWorker", " 4")] {
+        stack::deadline::poll(&format!("{slots} free slots of {kind}"), Duration::from_secs(20), || {
+            let is_it =
+                |line: &str| line.contains("task_slots_available") && line.contains(kind) && line.ends_with(slots);
+            Ok(world.admin("/metrics")?.body.lines().any(is_it).then_some(()))
+        })?;
+    }
+    world.temporal.process().kill9()?;
+    stack::deadline::poll("readiness to be withdrawn", Duration::from_secs(30), || {
+        let ready = world.admin("/readyz")?;
+        Ok((ready.status == 503 && ready.body.contains("Temporal does not answer")).then_some(()))
+    })
+}
+
+#[test]
+fn a_step_that_waits_for_a_lock_says_so_and_is_tried_again() -> Result<()> {
+    let world = World::named("locked").start()?;
+    let purchase = world.stripe.buy(2)?;
+    let mut lock = world.session()?;
+    lock.run("BEGIN")?;
+    lock.run("LOCK TABLE stripe_customers IN ACCESS EXCLUSIVE MODE")?;
+    let run = world.onboard(&purchase)?;
+    stack::deadline::poll("the worker to give up waiting", Duration::from_secs(30), || {
+        Ok(world.worker_log().contains("canceling statement due to lock timeout").then_some(()))
+    })?;
+    lock.run("COMMIT")?;
+    run.result().map(drop)
+}
+
 #[test]
 fn a_step_that_never_ends_does_not_keep_the_worker_beyond_30_seconds() -> Result<()> {
     let world = World::named("stubborn").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;

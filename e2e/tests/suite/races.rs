@@ -24,6 +24,9 @@ fn overtaken(world: &World, held: &str, overtaking: &str) -> Result<(Run, Run)> 
     let quick = world.start_with("create-tenant-quick", overtaking)?;
     quick.result()?;
     world.release()?;
+    // Held too long the step is tried again, and the two would not have met.
+    slow.ending(std::time::Duration::from_secs(60))?;
+    assert_eq!(slow.attempts("createTenant")?, 1, "it was not held long enough");
     Ok((slow, quick))
 }
 

@@ -14,7 +14,13 @@ fn a_run_that_fails_before_it_writes_leaves_no_row() -> Result<()> {
     assert_eq!(kind, "StripeNotFound");
     let says = "sub_1DoesNotExist does not exist at Stripe in TEST mode; correct it and start it again";
     ensure!(message.starts_with(says), "{message}");
-    assert_eq!(run.search_attribute("FailureKind")?, "StripeNotFound");
+    for (name, value) in [
+        ("FailureKind", "StripeNotFound"),
+        ("StripeCustomerId", &purchase.customer),
+        ("StripeSubscriptionId", &purchase.subscription),
+    ] {
+        assert_eq!(run.search_attribute(name)?, value, "{name}");
+    }
     assert_eq!(world.tenants()?, 0);
     // The state of a closed run still answers.
     let state = run.state()?;
@@ -47,6 +53,84 @@ fn a_run_that_failed_at_its_fifth_step_is_finished_by_a_new_one() -> Result<()> 
     let result = world.onboard(&purchase)?.result()?;
     assert_eq!(result["created"], false, "the first run made the tenant");
     world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn a_correction_cannot_lead_a_replay_to_another_tenant() -> Result<()> {
+    let world = World::named("correction").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
+    let (first, other) = (world.stripe.buy(10)?, world.stripe.buy(5)?);
+    let run = world.onboard(&first)?;
+    world.wait_until_held()?;
+    run.cancel()?;
+    world.release()?;
+    run.ending(std::time::Duration::from_secs(60))?;
+    let tenant = world.value("SELECT tenant FROM stripe_customers")?;
+    let id = run.workflow_id.as_str();
+    // Another customer, or another tenant: refused, and nothing is written.
+    let mut wrong = World::call_of_the_store(&other);
+    assert_eq!(world.start_with(id, &wrong.to_string())?.failure()?.0, "ConflictError");
+    wrong = World::call_of_the_store(&first);
+    wrong["tenant_id"] = json!("44444444-4444-4444-8444-444444444444");
+    let (kind, message) = world.start_with(id, &wrong.to_string())?.failure()?;
+    ensure!(matches!(kind.as_str(), "ConflictError" | "DuplicateError"), "{kind}: {message}");
+    assert_eq!((world.tenants()?, world.value("SELECT count(*) FROM stripe_customers")?.as_str()), (1, "1"));
+    // Another name is a correction like any other; the row keeps its own.
+    let mut right = World::call_of_the_store(&first);
+    right["client_name"] = json!("Corrected");
+    let result = world.start_with(id, &right.to_string())?.result()?;
+    assert_eq!(result["created"], false);
+    world.assert_onboarded(&first, &tenant)
+}
+
+#[test]
+fn a_replay_that_adds_the_customer_keeps_its_tenant() -> Result<()> {
+    let world = World::named("added").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let bare = json!({"email": "ann@example.com", "client_name": "Ann's Company"}).to_string();
+    let run = world.start_with("create-tenant-added", &bare)?;
+    world.wait_until_held()?;
+    run.cancel()?;
+    world.release()?;
+    run.ending(std::time::Duration::from_secs(60))?;
+    let again = world.start_with("create-tenant-added", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(again.result()?["created"], false);
+    assert_eq!(world.tenants()?, 1, "the corrected replay made a second tenant");
+    Ok(())
+}
+
+#[test]
+fn a_purchase_that_contradicts_itself_is_refused() -> Result<()> {
+    let world = World::named("odd-purchase").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let (_, other) = world.stripe.check_out(5)?;
+    let one_off = world.stripe.make(
+        "/checkout/sessions",
+        &[
+            ("mode", "payment"),
+            ("customer", &purchase.customer),
+            ("line_items[0][price_data][currency]", "usd"),
+            ("line_items[0][price_data][unit_amount]", "500"),
+            ("line_items[0][price_data][product_data][name]", "Mug"),
+            ("line_items[0][quantity]", "1"),
+            ("success_url", "https://shop.example.com/done"),
+        ],
+    )?;
+    world.stripe.pay(&one_off)?;
+    let deleted = world.stripe.customer("gone@example.com")?;
+    world.stripe.delete(&format!("/customers/{deleted}"))?;
+    for (what, field, value, expected) in [
+        ("session-of-another", "checkout_session_id", &other, "ConflictError"),
+        ("session-without-subscription", "checkout_session_id", &one_off, "ValidationError"),
+        ("deleted-customer", "stripe_customer_id", &deleted, "StripeNotFound"),
+    ] {
+        let mut call = World::call_of_the_store(&purchase);
+        call[field] = json!(value);
+        let (kind, message) = world.start_with(&format!("create-tenant-{what}"), &call.to_string())?.failure()?;
+        assert_eq!(kind, expected, "{what}: {message}");
+        ensure!(message.contains(value.as_str()), "{what}: {message}");
+    }
+    assert_eq!(world.tenants()?, 0);
+    Ok(())
 }
 
 #[test]

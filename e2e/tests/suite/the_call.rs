@@ -1,5 +1,7 @@
 //! The store's call, as its documentation writes it, and every way in which it may differ.
 
+use std::io::Write;
+
 use anyhow::{Result, ensure};
 use e2e::{Purchase, World};
 use serde_json::json;
@@ -32,14 +34,43 @@ fn the_stores_call_makes_a_tenant() -> Result<()> {
     for word in [&tenant, &purchase.customer, "importSubscription", "tagCustomer"] {
         ensure!(details.contains(word), "{word} is not in the details: {details}");
     }
+    patience(&run)?;
     budget(&run)
+}
+
+/// One try is short, and all of them together take a week.
+fn patience(run: &e2e::Run) -> Result<()> {
+    let mut seen = Vec::new();
+    for event in run.events()? {
+        let step = &event["activityTaskScheduledEventAttributes"];
+        let Some(name) = step["activityType"]["name"].as_str() else { continue };
+        assert_eq!(
+            (&step["scheduleToCloseTimeout"], &step["retryPolicy"]["maximumInterval"]),
+            (&json!("604800s"), &json!("60s"))
+        );
+        seen.push(format!("{name} {}", step["startToCloseTimeout"].as_str().unwrap_or_default()));
+    }
+    seen.sort();
+    let (at_stripe, at_postgres) = ("15s", "5s");
+    let expected = [
+        format!("createTenant {at_postgres}"),
+        format!("importSubscription {at_stripe}"),
+        format!("insertStripeCustomer {at_postgres}"),
+        format!("resolvePurchase {at_stripe}"),
+        format!("setLicensedUserCount {at_postgres}"),
+        format!("tagCustomer {at_stripe}"),
+        format!("tagSubscription {at_stripe}"),
+    ];
+    assert_eq!(seen, expected);
+    Ok(())
 }
 
 /// One onboarding with Stripe data costs at most 60 history events and 8 activities.
 fn budget(run: &e2e::Run) -> Result<()> {
     let events = run.events()?.len();
     let activities = run.count_events("EVENT_TYPE_ACTIVITY_TASK_SCHEDULED")?;
-    println!("one onboarding: {events} history events, {activities} activities");
+    // Past the test harness, which shows what is printed only of tests that fail.
+    writeln!(std::io::stderr(), "one onboarding: {events} history events, {activities} activities")?;
     ensure!(events <= 60 && activities <= 8, "{events} events and {activities} activities are too many");
     Ok(())
 }
@@ -64,6 +95,38 @@ fn a_purchase_may_come_with_less() -> Result<()> {
     let input = json!({"email": "b@c.de", "client_name": "B", "stripe_subscription_id": purchase.subscription});
     let result = world.start_with("create-tenant-by-subscription", &input.to_string())?.result()?;
     world.assert_onboarded(&purchase, result["tenant_id"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn the_licence_rules_come_from_the_settings() -> Result<()> {
+    let world = World::named("rules").without_worker()?;
+    let (seats, support) = (world.stripe.price()?, world.stripe.price()?);
+    world.start_worker(&[("LICENSE_PRICE_IDS", &seats), ("ENTITLED_STATUSES", "active")])?;
+    let customer = world.stripe.customer("r@example.com")?;
+    let items = [("items[0][price]", support.as_str()), ("items[1][price]", &seats), ("items[1][quantity]", "6")];
+    let subscribe = |more: &[(&str, &str)]| {
+        world.stripe.make("/subscriptions", &[&[("customer", customer.as_str())], &items[..], more].concat())
+    };
+    let trial = subscribe(&[("trial_period_days", "7")])?;
+    let input = |subscription: &str| {
+        json!({"email": "r@example.com", "client_name": "R", "stripe_subscription_id": subscription}).to_string()
+    };
+    let (kind, message) = world.start_with("create-tenant-trial", &input(&trial))?.failure()?;
+    assert_eq!(kind, "NotLicensable", "{message}");
+    let paid = subscribe(&[])?;
+    let result = world.start_with("create-tenant-paid", &input(&paid))?.result()?;
+    assert_eq!(result["licensed_user_count"], 6);
+    assert_eq!(
+        world.value(
+            "SELECT stripe_price_external_id FROM stripe_subscriptions JOIN stripe_prices USING (stripe_price_id)"
+        )?,
+        seats
+    );
+    // A second tenant with the same e-mail is made, and said.
+    let namesake = json!({"email": "R@example.com", "client_name": "R"}).to_string();
+    let result = world.start_with("create-tenant-namesake", &namesake)?.result()?;
+    ensure!(result["warnings"].to_string().contains("have the same e-mail"), "{result}");
+    Ok(())
 }
 
 #[test]

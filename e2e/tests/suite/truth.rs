@@ -20,6 +20,7 @@ fn a_stale_read_never_wins() -> Result<()> {
     assert_eq!(quick.result()?["licensed_user_count"], 12);
     world.stripe.release(&hold)?;
     assert_eq!(slow.result()?["licensed_user_count"], 12, "the stale answer won");
+    assert_eq!(slow.attempts("importSubscription")?, 1, "the stale answer was not the one that was written");
     assert_eq!(counts(&world)?, ["12", "12"]);
     Ok(())
 }
@@ -36,6 +37,7 @@ fn the_count_is_derived_when_it_is_set_not_when_it_was_read() -> Result<()> {
     assert_eq!(quick.result()?["licensed_user_count"], 15);
     world.release()?;
     assert_eq!(slow.result()?["licensed_user_count"], 15);
+    assert_eq!(slow.attempts("setLicensedUserCount")?, 1, "it was not held long enough");
     assert_eq!(counts(&world)?, ["15", "15"]);
     Ok(())
 }
@@ -90,12 +92,84 @@ fn a_404_changes_no_row() -> Result<()> {
     let world = World::named("gone").start()?;
     let purchase = world.stripe.buy(10)?;
     world.onboard(&purchase)?.result()?;
-    let mut call = World::call_of_the_store(&purchase);
-    call["stripe_subscription_id"] = json!("sub_1Gone");
-    let (kind, _) = world.start_with("create-tenant-gone", &call.to_string())?.failure()?;
-    assert_eq!(kind, "StripeNotFound");
+    // At the second read of a run, the one whose answer would be written.
+    world.stripe.fault("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "not_found", 1)?;
+    let gone = world.start_with("create-tenant-gone", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(gone.failure()?.0, "StripeNotFound");
+    assert_eq!(gone.state()?["done"].as_array().map(Vec::len), Some(3), "it did not fail at the import");
     assert_eq!(counts(&world)?, ["10", "10"]);
     Ok(())
+}
+
+/// Rule 5: of two imports that meet, the second sees what the first wrote.
+#[test]
+fn two_imports_of_one_tenant_wait_for_each_other() -> Result<()> {
+    let world = World::named("two-imports").start()?;
+    let first = world.stripe.buy(10)?;
+    let tenant = world.onboard(&first)?.result()?["tenant_id"].as_str().unwrap_or_default().to_owned();
+    let mut runs = Vec::new();
+    let mut lock = world.session()?;
+    lock.run("BEGIN")?;
+    lock.run(&format!("SELECT 1 FROM tenants WHERE tenant = '{tenant}' FOR UPDATE"))?;
+    for (n, quantity) in [20, 30].into_iter().enumerate() {
+        world.stripe.advance(3600)?;
+        let subscription = world.stripe.subscription(&first.customer, &world.stripe.price()?, quantity)?;
+        let mut call = World::call_of_the_store(&first);
+        call["stripe_subscription_id"] = json!(subscription);
+        runs.push(world.start_with(&format!("create-tenant-import-{n}"), &call.to_string())?);
+    }
+    // Without the lock on the tenant's row nobody would wait here.
+    world.wait_for_lock_waiters(2)?;
+    lock.run("COMMIT")?;
+    for run in runs {
+        run.result()?;
+    }
+    let changes = world.rows("SELECT from_count, to_count FROM license_changes ORDER BY license_change_id")?;
+    let chain: Vec<_> = changes.windows(2).map(|pair| pair[0][1] == pair[1][0]).collect();
+    ensure!(chain.iter().all(|linked| *linked), "a change was overwritten: {changes:?}");
+    assert_eq!(world.value("SELECT licensed_user_count FROM tenants JOIN stripe_customers USING (tenant)")?, "30");
+    Ok(())
+}
+
+/// Rule 8: an event that is parked while its customer gets a tenant is released all the same.
+#[test]
+fn parking_and_release_wait_for_each_other() -> Result<()> {
+    let world = World::named("park-race").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let mut parking = world.session()?;
+    parking.run("BEGIN")?;
+    parking.run(&format!("SELECT pg_advisory_xact_lock(hashtextextended('{}', 0))", purchase.customer))?;
+    let run = world.onboard(&purchase)?;
+    world.wait_for_lock_waiters(1)?;
+    parking.run(&park("evt_1Late", &purchase.customer))?;
+    parking.run("COMMIT")?;
+    run.result()?;
+    assert_eq!(world.value("SELECT processing_status FROM stripe_webhook_events")?, "pending");
+    Ok(())
+}
+
+/// Nobody buys the tenant that owns the Stripe account, and no other may stand in for it.
+#[test]
+fn the_master_billing_tenant_takes_no_purchase_and_has_no_substitute() -> Result<()> {
+    let world = World::named("master").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let mut call = World::call_of_the_store(&purchase);
+    call["tenant_id"] = json!(e2e::MASTER);
+    let (kind, message) = world.start_with("create-tenant-given", &call.to_string())?.failure()?;
+    assert_eq!(kind, "ConflictError", "{message}");
+    world.stripe.post(&format!("/customers/{}", purchase.customer), &[("metadata[tenant_id]", e2e::MASTER)])?;
+    let tagged = world.start_with("create-tenant-tagged", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(tagged.failure()?.0, "ConflictError");
+    world.stripe.post(&format!("/customers/{}", purchase.customer), &[("metadata[tenant_id]", "")])?;
+    let tenant = world.onboard(&purchase)?.result()?["tenant_id"].as_str().unwrap_or_default().to_owned();
+    world.stop_worker()?;
+    let before = world.worker_log().len();
+    let exit =
+        world.launch_worker(&[("MASTER_BILLING_TENANT_ID", &tenant)])?.wait(std::time::Duration::from_secs(30))?;
+    assert_eq!(exit, stack::process::Exit::Code(1));
+    let said = &world.worker_log()[before..];
+    ensure!(said.contains("is not the master billing tenant of the database"), "{said}");
+    world.tenantry(&["migrate", "--master-tenant", &tenant])?.exits(4).map(drop)
 }
 
 /// Rule 8: whatever gives a customer its tenant releases what was parked for it, in the same
@@ -105,12 +179,7 @@ fn onboarding_releases_the_customers_parked_events() -> Result<()> {
     let world = World::named("parked").start()?;
     let (ours, other) = (world.stripe.buy(10)?, world.stripe.buy(5)?);
     for (event, customer) in [("evt_1Ours", &ours.customer), ("evt_1Other", &other.customer)] {
-        world.rows(&format!(
-            "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, kind, livemode,
-                 stripe_created_at, processing_status, stripe_customer_external_id)
-             VALUES ('{}', '{event}', 'customer.subscription.updated', '', 'snapshot', false, now(), 'parked', '{customer}')",
-            e2e::MASTER
-        ))?;
+        world.rows(&park(event, customer))?;
     }
     world.onboard(&ours)?.result()?;
     let statuses = world.rows("SELECT stripe_event_id, processing_status FROM stripe_webhook_events ORDER BY 1")?;
@@ -135,6 +204,15 @@ fn a_database_of_another_account_or_mode_is_refused() -> Result<()> {
         ensure!(log.contains("ConfigurationError: the database belongs to") && log.contains(word), "{log}");
     }
     Ok(())
+}
+
+fn park(event: &str, customer: &str) -> String {
+    format!(
+        "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, kind, livemode,
+             stripe_created_at, processing_status, stripe_customer_external_id)
+         VALUES ('{}', '{event}', 'customer.subscription.updated', '', 'snapshot', false, now(), 'parked', '{customer}')",
+        e2e::MASTER
+    )
 }
 
 fn set_quantity(world: &World, path: &str, quantity: i64) -> Result<()> {

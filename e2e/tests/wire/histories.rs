@@ -48,17 +48,43 @@ fn runs(world: &World) -> Result<Vec<(&'static str, String)>> {
     Ok(named.into_iter().map(|(name, run)| (name, run.workflow_id)).collect())
 }
 
+/// Runs that took a turn because something happened between two of their steps.
+fn disturbed(world: &World) -> Result<Vec<(&'static str, String)>> {
+    let purchase = world.stripe.buy(10)?;
+    let run = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    let mut quick = World::call_of_the_store(&purchase);
+    quick["tenant_id"] = json!("11111111-1111-4111-8111-111111111111");
+    world.start_with("create-tenant-quick", &quick.to_string())?.result()?;
+    world.release()?;
+    run.result()?;
+    Ok(vec![("claim_lost", run.workflow_id)])
+}
+
+fn cancelled(world: &World) -> Result<Vec<(&'static str, String)>> {
+    let run = world.onboard(&world.stripe.buy(10)?)?;
+    world.wait_until_held()?;
+    run.cancel()?;
+    world.release()?;
+    run.ending(std::time::Duration::from_secs(60))?;
+    Ok(vec![("cancelled", run.workflow_id)])
+}
+
+fn worlds() -> Result<(Vec<World>, Vec<(&'static str, String)>)> {
+    let named = |name: &str| World::named(name).setting("WORKER_CACHED_WORKFLOWS", "0");
+    let plain = named("histories").start()?;
+    let overtaken = named("histories-overtaken").setting("TENANTRY_HOLD_AT", "before:createTenant").start()?;
+    let stopped = named("histories-stopped").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
+    let all = [runs(&plain)?, disturbed(&overtaken)?, cancelled(&stopped)?].concat();
+    Ok((vec![plain, overtaken, stopped], all))
+}
+
 /// With no cache every workflow task replays its run from the start, so this also drives
 /// replay through the real worker, task by task.
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_runs_and_the_recorded_ones_replay() -> Result<()> {
-    let (world, runs) = tokio::task::spawn_blocking(|| -> Result<_> {
-        let world = World::named("histories").setting("WORKER_CACHED_WORKFLOWS", "0").start()?;
-        let runs = runs(&world)?;
-        Ok((world, runs))
-    })
-    .await??;
-    let client = client(&world.temporal.address()).await?;
+    let (worlds, runs) = tokio::task::spawn_blocking(worlds).await??;
+    let client = client(&worlds[0].temporal.address()).await?;
     let mut histories = Vec::new();
     for (name, workflow_id) in &runs {
         let history = fetch(&client, workflow_id).await?;
@@ -71,7 +97,7 @@ async fn todays_runs_and_the_recorded_ones_replay() -> Result<()> {
     ensure!(recorded.len() >= runs.len(), "only {} recorded histories", recorded.len());
     histories.extend(recorded);
     replay(histories).await?;
-    tokio::task::spawn_blocking(move || drop(world)).await?;
+    tokio::task::spawn_blocking(move || drop(worlds)).await?;
     Ok(())
 }
 

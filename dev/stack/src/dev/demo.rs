@@ -21,6 +21,9 @@ const LOOKUP_KEY: &str = "tenantry_demo_licence";
 /// A purchase takes a second or two; a worker that is killed meanwhile costs some more.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Between two looks with the CLI.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// What was bought, and what became of it.
 #[derive(Debug)]
 pub(super) struct Purchase {
@@ -132,7 +135,7 @@ fn start(servers: &Servers, workflow_id: &str, input: &Value) -> Result<String> 
 fn wait(plan: &Plan, servers: &mut Servers, workflow_id: &str, run_id: &str) -> Result<Value> {
     let run = ["--workflow-id", workflow_id, "--run-id", run_id, "--output", "json"];
     let mut stuck_at = String::new();
-    let waited = deadline::poll("the demo purchase", PATIENCE, || {
+    let waited = deadline::poll_every("the demo purchase", PATIENCE, LOOK, || {
         servers.look_after()?;
         let described = servers.temporal.cli(&[&["workflow", "describe"], &run[..]].concat())?;
         let described: Value = serde_json::from_str(&described)?;

@@ -7,6 +7,7 @@ mod report;
 mod servers;
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -20,12 +21,15 @@ use servers::Servers;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Starts everything and buys the demo; then stays until it is interrupted, unless `once`.
-pub(crate) fn run(port_base: u16, once: bool) -> Result<()> {
-    let plan = Plan::new(port_base);
+pub(crate) fn run(port_base: u16, dir: &Path, once: bool) -> Result<()> {
+    let plan = Plan::new(port_base, dir);
     let Some(_lock) = FileLock::try_take(&plan.lock)? else {
-        bail!("another `cargo dev` runs in this checkout: stop it first");
+        let dir = dir.display();
+        bail!(
+            "another `cargo dev` uses {dir}: stop it first, or take another folder and other ports (`--dir`, `--port-base`)"
+        );
     };
-    env_file::remove(&plan)?;
+    env_file::remove_old(&plan)?;
     plan.check_ports()?;
     prepare()?;
 
@@ -45,7 +49,7 @@ fn prepare() -> Result<()> {
 
 fn show(plan: &Plan, servers: &mut Servers, once: bool) -> Result<()> {
     let purchase = demo::buy(plan, servers)?;
-    env_file::write(plan, servers)?;
+    let _ready = env_file::write(plan, servers)?;
     report::print(plan, servers, &purchase, once)?;
     if once { Ok(()) } else { stay(servers) }
 }

@@ -14,7 +14,7 @@ pub(super) fn print(plan: &Plan, servers: &Servers, purchase: &Purchase, once: b
     print_purchase(plan, purchase);
     if !once {
         print_places(plan, servers);
-        print_commands(servers, purchase)?;
+        print_commands(plan, servers, purchase)?;
     }
     Ok(())
 }
@@ -40,10 +40,10 @@ fn print_places(plan: &Plan, servers: &Servers) {
     row("settings", &relative(&plan.env_file));
 }
 
-fn print_commands(servers: &Servers, purchase: &Purchase) -> Result<()> {
+fn print_commands(plan: &Plan, servers: &Servers, purchase: &Purchase) -> Result<()> {
     let tenantry = relative(&binaries::binary("tenantry")?);
     println!("\nTry next, in another terminal:\n");
-    println!("  source .dev/env");
+    println!("  source {}", relative(&plan.env_file));
     println!("  {tenantry} tenant show {}", purchase.customer);
     println!("  {tenantry} doctor");
     println!("  {tenantry} start tenant --email you@demo.example --client-name 'Second Company' --wait");

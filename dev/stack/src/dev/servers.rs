@@ -123,8 +123,8 @@ fn start_postgres(plan: &Plan) -> Result<Postgres> {
     Ok(postgres)
 }
 
-/// `.dev/data`, or a folder under the temporary directory when the user that runs Postgres cannot
-/// enter the checkout. That one goes when `.dev/data` went: the two belong together.
+/// The folder for data, or one under the temporary directory when the user that runs Postgres cannot
+/// enter it. That one goes when the other went: the two belong together.
 fn postgres_data(plan: &Plan) -> Result<PathBuf> {
     let is_new = !plan.data.exists();
     std::fs::create_dir_all(&plan.data).with_context(|| format!("cannot create {}", plan.data.display()))?;
@@ -132,7 +132,7 @@ fn postgres_data(plan: &Plan) -> Result<PathBuf> {
     if unprivileged::can_enter(user, &plan.data) {
         return Ok(plan.data.clone());
     }
-    let base = unprivileged::temp_dir(user)?.join(workspace::checkout_name());
+    let base = unprivileged::temp_dir(user)?.join(workspace::name_of(&plan.data));
     unprivileged::open_folder(&base)?;
     let elsewhere = base.join("data");
     if is_new && elsewhere.exists() {
@@ -169,7 +169,7 @@ fn start_ready_worker(plan: &Plan, settings: &[(&'static str, String)], log: &st
     let address = plan.worker_address();
     worker
         .until("the worker to be ready", START, || answers(&address, "/readyz"))
-        .context("if its data does not fit together any more, stop, remove .dev/data and start again")?;
+        .with_context(|| format!("if its data does not fit together any more, remove {}", plan.data.display()))?;
     Ok(worker)
 }
 

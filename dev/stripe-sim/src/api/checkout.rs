@@ -14,76 +14,52 @@ use crate::world::time::DAY;
 use crate::world::{World, number, text};
 
 const AT_CREATION: &[&str] = &[
-    "adaptive_pricing.*",
-    "after_expiration.*",
-    "allow_promotion_codes",
-    "automatic_tax.*",
-    "billing_address_collection",
-    "branding_settings.*",
     "cancel_url",
     "client_reference_id",
-    "consent_collection.*",
     "currency",
-    "custom_fields.*",
-    "custom_text.*",
     "customer",
-    "customer_account",
     "customer_creation",
     "customer_email",
-    "customer_update.*",
-    "discounts.*",
-    "excluded_payment_method_types[]",
-    "expires_at",
-    "invoice_creation.*",
-    "line_items[].adjustable_quantity.*",
-    "line_items[].dynamic_tax_rates[]",
-    "line_items[].metadata.*",
     "line_items[].price",
-    "line_items[].price_data.*",
+    "line_items[].price_data.currency",
+    "line_items[].price_data.product",
+    "line_items[].price_data.product_data.metadata.*",
+    "line_items[].price_data.product_data.name",
+    "line_items[].price_data.recurring.interval",
+    "line_items[].price_data.recurring.interval_count",
+    "line_items[].price_data.tax_behavior",
+    "line_items[].price_data.unit_amount",
+    "line_items[].price_data.unit_amount_decimal",
     "line_items[].quantity",
-    "line_items[].tax_rates[]",
     "locale",
     "metadata.*",
     "mode",
-    "name_collection.*",
-    "optional_items.*",
-    "origin_context",
-    "payment_intent_data.*",
-    "payment_method_collection",
-    "payment_method_configuration",
-    "payment_method_data.*",
-    "payment_method_options.*",
-    "payment_method_types[]",
-    "permissions.*",
-    "phone_number_collection.*",
-    "redirect_on_completion",
+    "payment_intent_data.description",
+    "payment_intent_data.metadata.*",
+    "payment_intent_data.shipping.*",
     "return_url",
-    "saved_payment_method_options.*",
-    "setup_intent_data.*",
-    "shipping_address_collection.*",
-    "shipping_options.*",
     "submit_type",
-    "subscription_data.*",
+    "subscription_data.description",
+    "subscription_data.metadata.*",
+    "subscription_data.trial_end",
+    "subscription_data.trial_period_days",
     "success_url",
-    "tax_id_collection.*",
     "ui_mode",
-    "wallet_options.*",
 ];
-const FILTERS: &[&str] =
-    &["customer", "customer_account", "customer_details.*", "payment_intent", "payment_link", "status", "subscription"];
+const FILTERS: &[&str] = &["customer", "customer_details.email", "payment_intent", "status", "subscription"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/checkout/sessions", accepts: &[AT_CREATION], run: create },
     Route { method: "GET", path: "/v1/checkout/sessions", accepts: &[PAGE, CREATED, FILTERS], run: list_sessions },
     Route { method: "GET", path: "/v1/checkout/sessions/{id}", accepts: &[], run: retrieve },
     Route { method: "POST", path: "/v1/checkout/sessions/{id}", accepts: &[&["metadata.*"]], run: update },
-    Route { method: "GET", path: "/v1/checkout/sessions/{id}/line_items", accepts: &[PAGE], run: line_items },
+    Route { method: "GET", path: "/v1/checkout/sessions/{id}/line_items", accepts: &[&["limit"]], run: line_items },
     Route { method: "POST", path: "/v1/checkout/sessions/{id}/expire", accepts: &[], run: expire },
-    Route { method: "GET", path: "/v1/payment_pages/{id}", accepts: &[&["eid"]], run: retrieve },
+    Route { method: "GET", path: "/v1/payment_pages/{id}", accepts: &[], run: retrieve },
     Route {
         method: "POST",
         path: "/v1/payment_pages/{id}/confirm",
-        accepts: &[&["eid", "expected_amount", "payment_method"]],
+        accepts: &[&["expected_amount", "payment_method"]],
         run: confirm,
     },
 ];
@@ -177,24 +153,24 @@ fn session_object(world: &mut World, params: &Params, mode: &str, lines: Vec<Val
         "_subscription_data": params.child("subscription_data").value(),
         "_payment_intent_data": params.child("payment_intent_data").value(),
         "adaptive_pricing": {"enabled": false},
-        "allow_promotion_codes": params.bool("allow_promotion_codes")?,
+        "allow_promotion_codes": null,
         "amount_subtotal": if is_setup { Value::Null } else { json!(total) },
         "amount_total": if is_setup { Value::Null } else { json!(total) },
         "automatic_tax": {"enabled": false, "liability": null, "provider": null, "status": null},
-        "billing_address_collection": params.str("billing_address_collection"),
+        "billing_address_collection": null,
         "created": now,
         "currency": currency,
         "custom_fields": [],
         "custom_text": {"after_submit": null, "shipping_address": null, "submit": null, "terms_of_service_acceptance": null},
         "customer_creation": customer_creation(params, mode),
         "discounts": [],
-        "expires_at": params.int("expires_at")?.unwrap_or(now + DAY),
+        "expires_at": now + DAY,
         "invoice_creation": invoice_creation(mode),
         "livemode": world.livemode,
         "managed_payments": {"enabled": false},
         "metadata": fields::new_metadata(params)?,
         "mode": mode,
-        "payment_method_collection": params.str("payment_method_collection").unwrap_or("always"),
+        "payment_method_collection": "always",
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
         "payment_method_types": ["card"],
         "payment_status": "unpaid",
@@ -292,8 +268,10 @@ fn update(call: &mut Call<'_>) -> Answer {
 
 fn line_items(call: &mut Call<'_>) -> Answer {
     let row = call.world.at_url(Kind::CheckoutSession, call.id())?;
-    let lines = row["_line_items"].as_array().cloned().unwrap_or_default();
-    Ok(list::list(lines, false, &format!("/v1/checkout/sessions/{}/line_items", call.id())))
+    let mut lines = row["_line_items"].as_array().cloned().unwrap_or_default();
+    let (limit, count) = (list::limit(call.params)?, lines.len());
+    lines.truncate(limit);
+    Ok(list::list(lines, count > limit, &format!("/v1/checkout/sessions/{}/line_items", call.id())))
 }
 
 fn expire(call: &mut Call<'_>) -> Answer {
@@ -311,9 +289,20 @@ fn expire(call: &mut Call<'_>) -> Answer {
 fn confirm(call: &mut Call<'_>) -> Answer {
     let id = call.id().to_owned();
     let method = call.params.required("payment_method")?.to_owned();
+    refuse_other_amount(call.world.at_url(Kind::CheckoutSession, &id)?, call.params)?;
     let details =
         call.world.get(Kind::PaymentMethod, &method).map_or(Value::Null, |row| row["billing_details"].clone());
     let payer = Payer { method, email: details["email"].clone(), name: details["name"].clone() };
     complete(call.world, &id, payer)?;
     Ok(call.world.presented(Kind::CheckoutSession, &id))
+}
+
+/// The page pays what it showed.
+fn refuse_other_amount(session: &Value, params: &Params) -> Result<(), Refusal> {
+    match params.int("expected_amount")? {
+        Some(expected) if expected != number(session, "amount_total") => {
+            Err(Refusal::invalid("expected_amount", "The amount of this Checkout Session has changed."))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

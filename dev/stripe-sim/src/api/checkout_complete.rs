@@ -23,6 +23,10 @@ pub(crate) struct Payer {
 /// Pays the session. A declined card leaves it open; 3-D Secure counts as passed, since the page
 /// is where people go through it.
 pub(crate) fn complete(world: &mut World, id: &str, payer: Payer) -> Result<(), Refusal> {
+    world.attempt(|world| pay(world, id, payer))
+}
+
+fn pay(world: &mut World, id: &str, payer: Payer) -> Result<(), Refusal> {
     let session = world.at_url(Kind::CheckoutSession, id)?.clone();
     if text(&session, "status") != "open" {
         return Err(Refusal::not_allowed("This Checkout Session has already been completed or has expired."));

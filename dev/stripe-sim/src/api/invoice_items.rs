@@ -8,22 +8,7 @@ use crate::world::kind::Kind;
 use crate::world::list::{CREATED, PAGE};
 use crate::world::text;
 
-const AT_CREATION: &[&str] = &[
-    "amount",
-    "currency",
-    "customer",
-    "description",
-    "discountable",
-    "invoice",
-    "metadata.*",
-    "period.end",
-    "period.start",
-    "pricing.price",
-    "quantity",
-    "subscription",
-    "tax_behavior",
-    "unit_amount_decimal",
-];
+const AT_CREATION: &[&str] = &["amount", "currency", "customer", "description", "metadata.*", "quantity"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/invoiceitems", accepts: &[AT_CREATION], run: create },

@@ -12,22 +12,15 @@ use crate::world::subscribing::pending_line;
 use crate::world::{World, cards, text};
 
 const AT_CREATION: &[&str] = &[
+    // Drafts are finalized by request only: `true` is refused.
     "auto_advance",
-    "automatic_tax.*",
-    "collection_method",
     "currency",
     "customer",
-    "days_until_due",
-    "default_payment_method",
     "description",
-    "footer",
     "metadata.*",
-    "payment_settings.*",
     "pending_invoice_items_behavior",
-    "statement_descriptor",
     "subscription",
 ];
-const PAY: &[&str] = &["forgive", "mandate", "off_session", "paid_out_of_band", "payment_method", "source"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/invoices", accepts: &[AT_CREATION], run: create },
@@ -38,19 +31,14 @@ pub(super) const ROUTES: &[Route] = &[
         run: list,
     },
     Route { method: "GET", path: "/v1/invoices/{id}", accepts: &[], run: retrieve },
-    Route {
-        method: "POST",
-        path: "/v1/invoices/{id}",
-        accepts: &[&["auto_advance", "description", "metadata.*"]],
-        run: update,
-    },
-    Route { method: "POST", path: "/v1/invoices/{id}/finalize", accepts: &[&["auto_advance"]], run: finalize },
-    Route { method: "POST", path: "/v1/invoices/{id}/pay", accepts: &[PAY], run: pay },
+    Route { method: "POST", path: "/v1/invoices/{id}", accepts: &[&["description", "metadata.*"]], run: update },
+    Route { method: "POST", path: "/v1/invoices/{id}/finalize", accepts: &[], run: finalize },
+    Route { method: "POST", path: "/v1/invoices/{id}/pay", accepts: &[&["payment_method"]], run: pay },
     Route { method: "POST", path: "/v1/invoices/{id}/void", accepts: &[], run: void },
     Route {
         method: "GET",
         path: "/v1/invoice_payments",
-        accepts: &[PAGE, &["invoice", "payment.*", "status"]],
+        accepts: &[PAGE, &["invoice", "payment.payment_intent", "payment.type", "status"]],
         run: list_payments,
     },
     Route { method: "GET", path: "/v1/invoice_payments/{id}", accepts: &[], run: retrieve_payment },
@@ -60,7 +48,8 @@ fn create(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     let customer = params.required("customer")?;
     call.world.referenced(Kind::Customer, customer, "customer")?;
-    let includes = params.str("pending_invoice_items_behavior") != Some("exclude");
+    params.one_of("auto_advance", &["false"])?;
+    let includes = params.one_of("pending_invoice_items_behavior", &["exclude", "include"])? != Some("exclude");
     let waiting = if includes { call.world.waiting_items(customer, params.str("subscription")) } else { Vec::new() };
     let currency = waiting.first().map_or("usd", |item| text(item, "currency")).to_owned();
     let now = call.world.now();
@@ -73,7 +62,7 @@ fn create(call: &mut Call<'_>) -> Answer {
         period: (now, now),
         description: json!(params.str("description")),
         metadata: fields::new_metadata(params)?,
-        auto_advance: params.bool("auto_advance")?.unwrap_or(false),
+        auto_advance: false,
     });
     call.world.take_up(&waiting, &id);
     Ok(call.world.presented(Kind::Invoice, &id))
@@ -99,7 +88,6 @@ fn update(call: &mut Call<'_>) -> Answer {
     let mut invoice = call.world.at_url(Kind::Invoice, &id)?.clone();
     let before = call.world.present(&invoice);
     fields::texts(call.params, &mut invoice, &["description"]);
-    fields::flags(call.params, &mut invoice, &["auto_advance"])?;
     fields::metadata(call.params, &mut invoice)?;
     call.world.set(Kind::Invoice, &id, invoice);
     call.world.emit_change("invoice.updated", Kind::Invoice, &id, &before);
@@ -127,7 +115,8 @@ fn pay(call: &mut Call<'_>) -> Answer {
         match call.world.pay(&id, &method) {
             Payment::Succeeded => call.world.revive(&id),
             Payment::RequiresAction => {
-                return Err(Refusal::authentication_required().coded("invoice_payment_intent_requires_action"));
+                let refusal = Refusal::authentication_required().coded("invoice_payment_intent_requires_action");
+                return Err(refusal.of_a_payment());
             }
             Payment::Declined(refusal) => return Err(refusal),
         }
@@ -174,7 +163,9 @@ fn list_payments(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     call.world.page(Kind::InvoicePayment, params, |row| {
         let is = |field: &str| params.str(field).is_none_or(|wanted| text(row, field) == wanted);
-        is("invoice") && is("status")
+        let payment = params.child("payment");
+        let pays = |field: &str| payment.str(field).is_none_or(|wanted| text(&row["payment"], field) == wanted);
+        is("invoice") && is("status") && pays("payment_intent") && pays("type")
     })
 }
 

@@ -70,7 +70,7 @@ const ROUTES: &[&[Route]] = &[
     webhook_endpoints::ROUTES,
 ];
 
-/// Executes a request against the world.
+/// Executes a request against the world. One that is refused, be it for its `expand[]`, changes nothing.
 pub(crate) fn execute(world: &mut World, method: &str, path: &str, params: &Params) -> Answer {
     let (route, ids) = find(method, path).ok_or_else(|| Refusal::unknown_url(method, path))?;
     if let Some(name) = unknown_param(route, params) {
@@ -78,10 +78,11 @@ pub(crate) fn execute(world: &mut World, method: &str, path: &str, params: &Para
     }
     let expand = params.strings("expand");
     check_depth(&expand)?;
-    let mut call = Call { world, params, ids };
-    let mut object = (route.run)(&mut call)?;
-    world.expand(&mut object, &expand)?;
-    Ok(object)
+    world.attempt(|world| {
+        let mut object = (route.run)(&mut Call { world, params, ids })?;
+        world.expand(&mut object, &expand)?;
+        Ok(object)
+    })
 }
 
 fn unknown_param(route: &Route, params: &Params) -> Option<String> {

@@ -11,57 +11,15 @@ use crate::world::list::{CREATED, PAGE};
 use crate::world::payment::{NewIntent, Payment};
 use crate::world::{World, cards, text};
 
-const WRITABLE: &[&str] = &[
-    "amount",
-    "currency",
-    "customer",
-    "description",
-    "metadata.*",
-    "payment_method",
-    "payment_method_data.*",
-    "payment_method_options.*",
-    "payment_method_types[]",
-    "receipt_email",
-    "setup_future_usage",
-    "shipping.*",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "transfer_data.*",
-    "transfer_group",
-];
-const AT_CREATION: &[&str] = &[
-    "application_fee_amount",
-    "automatic_payment_methods.*",
-    "capture_method",
-    "confirm",
-    "confirmation_method",
-    "error_on_requires_action",
-    "mandate",
-    "mandate_data.*",
-    "off_session",
-    "on_behalf_of",
-    "return_url",
-    "use_stripe_sdk",
-];
-const CONFIRM: &[&str] = &[
-    "error_on_requires_action",
-    "mandate",
-    "mandate_data.*",
-    "off_session",
-    "payment_method",
-    "payment_method_options.*",
-    "receipt_email",
-    "return_url",
-    "setup_future_usage",
-    "use_stripe_sdk",
-];
+const WRITABLE: &[&str] = &["amount", "customer", "description", "metadata.*", "payment_method"];
+const AT_CREATION: &[&str] = &["confirm", "currency", "payment_method_types[]", "shipping.*"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/payment_intents", accepts: &[WRITABLE, AT_CREATION], run: create },
     Route { method: "GET", path: "/v1/payment_intents", accepts: &[PAGE, CREATED, &["customer"]], run: list },
-    Route { method: "GET", path: "/v1/payment_intents/{id}", accepts: &[&["client_secret"]], run: retrieve },
-    Route { method: "POST", path: "/v1/payment_intents/{id}", accepts: &[WRITABLE], run: update },
-    Route { method: "POST", path: "/v1/payment_intents/{id}/confirm", accepts: &[CONFIRM], run: confirm },
+    Route { method: "GET", path: "/v1/payment_intents/{id}", accepts: &[], run: retrieve },
+    Route { method: "POST", path: "/v1/payment_intents/{id}", accepts: &[WRITABLE, &["receipt_email"]], run: update },
+    Route { method: "POST", path: "/v1/payment_intents/{id}/confirm", accepts: &[&["payment_method"]], run: confirm },
     Route {
         method: "POST",
         path: "/v1/payment_intents/{id}/cancel",
@@ -82,6 +40,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     params.required("amount")?;
     let amount = params.int("amount")?.unwrap_or_default();
     let currency = fields::currency(params)?;
+    refuse_other_types(params)?;
     if let Some(customer) = params.str("customer") {
         call.world.referenced(Kind::Customer, customer, "customer")?;
     }
@@ -106,6 +65,14 @@ fn create(call: &mut Call<'_>) -> Answer {
         (None, _) => {}
     }
     Ok(call.world.presented(Kind::PaymentIntent, &id))
+}
+
+/// Cards are all that the double pays with.
+fn refuse_other_types(params: &Params) -> Result<(), Refusal> {
+    let types = params.strings("payment_method_types");
+    let Some(other) = types.iter().find(|kind| *kind != "card") else { return Ok(()) };
+    let message = format!("The payment method type provided: {other} is invalid. This account accepts cards only.");
+    Err(Refusal::invalid("payment_method_types", message))
 }
 
 /// The payment method itself, made if a token names it.

@@ -10,26 +10,36 @@ use crate::world::kind::Kind;
 use crate::world::list::PAGE;
 use crate::world::text;
 
-const WRITABLE: &[&str] =
-    &["allow_redisplay", "billing_details.*", "card.exp_month", "card.exp_year", "card.networks.*", "metadata.*"];
-const AT_CREATION: &[&str] = &["card.cvc", "card.number", "card.token", "customer", "payment_method", "type"];
+const WRITABLE: &[&str] = &[
+    "allow_redisplay",
+    "billing_details.address.*",
+    "billing_details.email",
+    "billing_details.name",
+    "billing_details.phone",
+    "billing_details.tax_id",
+    "card.exp_month",
+    "card.exp_year",
+    "metadata.*",
+];
+const AT_CREATION: &[&str] = &[
+    // Every test card passes its check.
+    "card.cvc",
+    "card.number",
+    "card.token",
+    "type",
+];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/payment_methods", accepts: &[WRITABLE, AT_CREATION], run: create },
     Route {
         method: "GET",
         path: "/v1/payment_methods",
-        accepts: &[PAGE, &["allow_redisplay", "customer", "customer_account", "type"]],
+        accepts: &[PAGE, &["allow_redisplay", "customer", "type"]],
         run: list,
     },
     Route { method: "GET", path: "/v1/payment_methods/{id}", accepts: &[], run: retrieve },
     Route { method: "POST", path: "/v1/payment_methods/{id}", accepts: &[WRITABLE], run: update },
-    Route {
-        method: "POST",
-        path: "/v1/payment_methods/{id}/attach",
-        accepts: &[&["customer", "customer_account"]],
-        run: attach,
-    },
+    Route { method: "POST", path: "/v1/payment_methods/{id}/attach", accepts: &[&["customer"]], run: attach },
     Route { method: "POST", path: "/v1/payment_methods/{id}/detach", accepts: &[], run: detach },
 ];
 
@@ -39,8 +49,9 @@ fn create(call: &mut Call<'_>) -> Answer {
     params.one_of("type", &["card"])?;
     let card = card(params)?;
     let id = call.world.new_payment_method(card, billing_details(params));
-    let metadata = fields::new_metadata(params)?;
-    call.world.set(Kind::PaymentMethod, &id, json!({"metadata": metadata}));
+    let mut method = call.world.presented(Kind::PaymentMethod, &id);
+    write(params, &mut method)?;
+    call.world.set(Kind::PaymentMethod, &id, method);
     Ok(call.world.presented(Kind::PaymentMethod, &id))
 }
 
@@ -66,9 +77,11 @@ fn billing_details(params: &Params) -> Value {
 }
 
 fn list(call: &mut Call<'_>) -> Answer {
-    let customer = call.params.str("customer");
-    call.world
-        .page(Kind::PaymentMethod, call.params, |row| customer.is_none_or(|customer| text(row, "customer") == customer))
+    let params = call.params;
+    call.world.page(Kind::PaymentMethod, params, |row| {
+        let is = |field: &str| params.str(field).is_none_or(|wanted| text(row, field) == wanted);
+        is("customer") && is("type") && is("allow_redisplay")
+    })
 }
 
 fn retrieve(call: &mut Call<'_>) -> Answer {
@@ -79,13 +92,18 @@ fn retrieve(call: &mut Call<'_>) -> Answer {
 fn update(call: &mut Call<'_>) -> Answer {
     let id = call.id().to_owned();
     let mut method = call.world.at_url(Kind::PaymentMethod, &id)?.clone();
-    fields::metadata(call.params, &mut method)?;
-    fields::texts(call.params, &mut method, &["allow_redisplay"]);
+    write(call.params, &mut method)?;
     if call.params.has("billing_details") {
         method["billing_details"] = billing_details(call.params);
     }
     call.world.set(Kind::PaymentMethod, &id, method);
     Ok(call.world.presented(Kind::PaymentMethod, &id))
+}
+
+fn write(params: &Params, method: &mut Value) -> Result<(), Refusal> {
+    fields::metadata(params, method)?;
+    fields::texts(params, method, &["allow_redisplay"]);
+    fields::integers(&params.child("card"), &mut method["card"], &["exp_month", "exp_year"])
 }
 
 fn attach(call: &mut Call<'_>) -> Answer {

@@ -10,26 +10,25 @@ use crate::world::list::{CREATED, PAGE};
 use crate::world::present::plan;
 use crate::world::{World, number, text};
 
-const WRITABLE: &[&str] =
-    &["active", "currency_options.*", "lookup_key", "metadata.*", "nickname", "tax_behavior", "transfer_lookup_key"];
+const WRITABLE: &[&str] = &["active", "lookup_key", "metadata.*", "nickname", "transfer_lookup_key"];
 const AT_CREATION: &[&str] = &[
     "billing_scheme",
     "currency",
-    "custom_unit_amount.*",
     "product",
-    "product_data.*",
+    "product_data.active",
+    "product_data.id",
+    "product_data.metadata.*",
+    "product_data.name",
+    "product_data.statement_descriptor",
+    "product_data.tax_code",
+    "product_data.unit_label",
     "recurring.interval",
     "recurring.interval_count",
     "recurring.meter",
+    // Only `trial_from_plan` would use it, which is refused.
     "recurring.trial_period_days",
     "recurring.usage_type",
-    "tiers[].flat_amount",
-    "tiers[].flat_amount_decimal",
-    "tiers[].unit_amount",
-    "tiers[].unit_amount_decimal",
-    "tiers[].up_to",
-    "tiers_mode",
-    "transform_quantity.*",
+    "tax_behavior",
     "unit_amount",
     "unit_amount_decimal",
 ];
@@ -44,22 +43,21 @@ const FILTERS: &[&str] = &[
     "type",
 ];
 const PLAN: &[&str] = &[
-    "active",
     "amount",
     "amount_decimal",
     "billing_scheme",
     "currency",
-    "id",
     "interval",
     "interval_count",
-    "metadata.*",
-    "meter",
     "nickname",
     "product",
-    "product.*",
-    "tiers.*",
-    "tiers_mode",
-    "transform_usage.*",
+    "product.active",
+    "product.id",
+    "product.metadata.*",
+    "product.name",
+    "product.statement_descriptor",
+    "product.tax_code",
+    "product.unit_label",
     "trial_period_days",
     "usage_type",
 ];
@@ -94,7 +92,7 @@ pub(super) fn make(world: &mut World, params: &Params, product: Option<&str>) ->
         "id": id,
         "object": "price",
         "active": true,
-        "billing_scheme": params.str("billing_scheme").unwrap_or("per_unit"),
+        "billing_scheme": params.one_of("billing_scheme", &["per_unit"])?.unwrap_or("per_unit"),
         "created": world.now(),
         "currency": currency,
         "custom_unit_amount": null,
@@ -105,7 +103,7 @@ pub(super) fn make(world: &mut World, params: &Params, product: Option<&str>) ->
         "product": product,
         "recurring": recurring,
         "tax_behavior": params.str("tax_behavior").unwrap_or("unspecified"),
-        "tiers_mode": params.str("tiers_mode"),
+        "tiers_mode": null,
         "transform_quantity": null,
         "type": if recurring.is_null() { "one_time" } else { "recurring" },
         "unit_amount": amount.whole,
@@ -160,9 +158,8 @@ impl Amount {
     fn parse(params: &Params) -> Result<Self, Refusal> {
         let whole = params.int("unit_amount")?;
         let decimal = params.str("unit_amount_decimal").map(str::to_owned);
-        let needs_none = params.str("billing_scheme") == Some("tiered") || params.has("custom_unit_amount");
         match (whole, decimal) {
-            (None, None) if !needs_none => Err(Refusal::missing_param(params.name("unit_amount"))),
+            (None, None) => Err(Refusal::missing_param(params.name("unit_amount"))),
             (Some(whole), _) => Ok(Self { whole: Some(whole), decimal: Some(whole.to_string()) }),
             (None, decimal) => Ok(Self { whole: decimal.as_deref().and_then(|text| text.parse().ok()), decimal }),
         }
@@ -208,6 +205,7 @@ fn list(call: &mut Call<'_>) -> Answer {
             && is("currency")
             && is("type")
             && recurs("interval")
+            && recurs("meter")
             && recurs("usage_type")
     })
 }
@@ -252,8 +250,11 @@ fn create_plan(call: &mut Call<'_>) -> Answer {
 
 fn list_plans(call: &mut Call<'_>) -> Answer {
     let product = call.params.str("product");
+    let active = call.params.bool("active")?;
     let mut page = call.world.page(Kind::Price, call.params, |row| {
-        !row["recurring"].is_null() && product.is_none_or(|product| text(row, "product") == product)
+        !row["recurring"].is_null()
+            && product.is_none_or(|product| text(row, "product") == product)
+            && active.is_none_or(|active| row["active"] == active)
     })?;
     for price in page["data"].as_array_mut().into_iter().flatten() {
         *price = plan(price);

@@ -11,27 +11,35 @@ use crate::world::{World, text};
 
 const WRITABLE: &[&str] = &[
     "active",
-    "default_price",
     "description",
     "images[]",
-    "marketing_features.*",
+    "marketing_features[].name",
     "metadata.*",
     "name",
-    "package_dimensions.*",
     "shippable",
     "statement_descriptor",
     "tax_code",
     "unit_label",
     "url",
 ];
-const AT_CREATION: &[&str] = &["default_price_data.*", "id", "type"];
+const AT_CREATION: &[&str] = &[
+    "default_price_data.currency",
+    "default_price_data.metadata.*",
+    "default_price_data.recurring.interval",
+    "default_price_data.recurring.interval_count",
+    "default_price_data.tax_behavior",
+    "default_price_data.unit_amount",
+    "default_price_data.unit_amount_decimal",
+    "id",
+    "type",
+];
 const FILTERS: &[&str] = &["active", "ids[]", "shippable", "type", "url"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/products", accepts: &[WRITABLE, AT_CREATION], run: create },
     Route { method: "GET", path: "/v1/products", accepts: &[PAGE, CREATED, FILTERS], run: list },
     Route { method: "GET", path: "/v1/products/{id}", accepts: &[], run: retrieve },
-    Route { method: "POST", path: "/v1/products/{id}", accepts: &[WRITABLE], run: update },
+    Route { method: "POST", path: "/v1/products/{id}", accepts: &[WRITABLE, &["default_price"]], run: update },
     Route { method: "DELETE", path: "/v1/products/{id}", accepts: &[], run: delete },
 ];
 
@@ -106,9 +114,15 @@ fn write(params: &Params, product: &mut Value) -> Result<(), Refusal> {
 
 fn list(call: &mut Call<'_>) -> Answer {
     let active = call.params.bool("active")?;
-    let ids = call.params.strings("ids");
-    call.world.page(Kind::Product, call.params, |row| {
-        active.is_none_or(|active| row["active"] == active) && (ids.is_empty() || ids.iter().any(|id| row["id"] == *id))
+    let (params, shippable) = (call.params, call.params.bool("shippable")?);
+    let ids = params.strings("ids");
+    call.world.page(Kind::Product, params, |row| {
+        let is = |field: &str| params.str(field).is_none_or(|wanted| text(row, field) == wanted);
+        active.is_none_or(|active| row["active"] == active)
+            && shippable.is_none_or(|shippable| row["shippable"] == shippable)
+            && (ids.is_empty() || ids.iter().any(|id| row["id"] == *id))
+            && is("type")
+            && is("url")
     })
 }
 

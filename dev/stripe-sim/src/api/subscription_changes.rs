@@ -12,9 +12,8 @@ use crate::world::payment::Payment;
 use crate::world::subscribing::period_of;
 use crate::world::{World, text};
 
-/// What to do when the money cannot be had.
-pub(super) const BEHAVIORS: &[&str] =
-    &["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"];
+/// What to do when the money cannot be had. Pending updates are left out.
+pub(super) const BEHAVIORS: &[&str] = &["allow_incomplete", "default_incomplete", "error_if_incomplete"];
 /// What to do about the rest of the period.
 pub(super) const PRORATIONS: &[&str] = &["create_prorations", "always_invoice", "none"];
 
@@ -33,6 +32,7 @@ impl<'p> Terms<'p> {
     }
 }
 
+/// A refusal on the way takes back what was written before it, as every refusal does.
 pub(super) fn update(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     let id = call.id().to_owned();

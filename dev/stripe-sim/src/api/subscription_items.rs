@@ -11,18 +11,19 @@ use crate::world::list::PAGE;
 use crate::world::{World, text};
 
 const WRITABLE: &[&str] = &[
-    "billing_thresholds.*",
-    "discounts.*",
     "metadata.*",
-    "off_session",
     "payment_behavior",
     "plan",
     "price",
-    "price_data.*",
+    "price_data.currency",
+    "price_data.product",
+    "price_data.recurring.interval",
+    "price_data.recurring.interval_count",
+    "price_data.tax_behavior",
+    "price_data.unit_amount",
+    "price_data.unit_amount_decimal",
     "proration_behavior",
-    "proration_date",
     "quantity",
-    "tax_rates[]",
 ];
 
 pub(super) const ROUTES: &[Route] = &[
@@ -33,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         method: "DELETE",
         path: "/v1/subscription_items/{id}",
-        accepts: &[&["clear_usage", "payment_behavior", "proration_behavior", "proration_date"]],
+        accepts: &[&["payment_behavior", "proration_behavior"]],
         run: remove,
     },
 ];

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::subscription_changes::{self, BEHAVIORS};
+use super::subscription_changes::{self, BEHAVIORS, PRORATIONS};
 use super::{Call, Route, customers, fields, prices};
 use crate::error::{Answer, Refusal};
 use crate::params::Params;
@@ -15,72 +15,34 @@ use crate::world::time::DAY;
 use crate::world::{World, text};
 
 const WRITABLE: &[&str] = &[
-    "add_invoice_items.*",
-    "application_fee_percent",
-    "automatic_tax.*",
-    "billing_cycle_anchor",
-    "billing_thresholds.*",
     "cancel_at",
     "cancel_at_period_end",
-    "collection_method",
     "days_until_due",
     "default_payment_method",
-    "default_source",
-    "default_tax_rates[]",
     "description",
-    "discounts.*",
-    "invoice_settings.*",
-    "items[].billing_thresholds.*",
-    "items[].discounts.*",
     "items[].metadata.*",
     "items[].plan",
     "items[].price",
-    "items[].price_data.*",
+    "items[].price_data.currency",
+    "items[].price_data.product",
+    "items[].price_data.recurring.interval",
+    "items[].price_data.recurring.interval_count",
+    "items[].price_data.tax_behavior",
+    "items[].price_data.unit_amount",
+    "items[].price_data.unit_amount_decimal",
     "items[].quantity",
-    "items[].tax_rates[]",
     "metadata.*",
-    "off_session",
-    "on_behalf_of",
     "payment_behavior",
-    "payment_settings.*",
-    "pending_invoice_item_interval.*",
+    // At creation it is without effect: nothing is backdated or anchored elsewhere.
     "proration_behavior",
-    "transfer_data.*",
     "trial_end",
-    "trial_from_plan",
-    "trial_settings.*",
+    "trial_settings.end_behavior.missing_payment_method",
 ];
-const AT_CREATION: &[&str] = &[
-    "backdate_start_date",
-    "billing_cycle_anchor_config.*",
-    "billing_mode.*",
-    "billing_schedules.*",
-    "currency",
-    "customer",
-    "customer_account",
-    "trial_period_days",
-];
-const AT_UPDATE: &[&str] = &[
-    "cancellation_details.*",
-    "items[].clear_usage",
-    "items[].deleted",
-    "items[].id",
-    "pause_collection.*",
-    "proration_date",
-];
-const FILTERS: &[&str] = &[
-    "automatic_tax.*",
-    "collection_method",
-    "current_period_end.*",
-    "current_period_start.*",
-    "customer",
-    "customer_account",
-    "plan",
-    "price",
-    "status",
-    "test_clock",
-];
-const CANCELLATION: &[&str] = &["cancellation_details.*", "invoice_now", "prorate"];
+const AT_CREATION: &[&str] = &["collection_method", "customer", "trial_period_days"];
+const AT_UPDATE: &[&str] =
+    &["cancellation_details.comment", "cancellation_details.feedback", "items[].deleted", "items[].id"];
+const FILTERS: &[&str] = &["collection_method", "customer", "plan", "price", "status"];
+const CANCELLATION: &[&str] = &["cancellation_details.comment", "cancellation_details.feedback"];
 const STATUSES: &[&str] = &[
     "active",
     "all",
@@ -111,6 +73,7 @@ pub(super) const ROUTES: &[Route] = &[
 fn create(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     let behavior = params.one_of("payment_behavior", BEHAVIORS)?.unwrap_or("allow_incomplete");
+    params.one_of("proration_behavior", PRORATIONS)?;
     let new = parse(call.world, params)?;
     let method = paying_method(call.world, &new);
     refuse_unpayable(call.world, &new, method.as_deref(), behavior)?;
@@ -233,10 +196,8 @@ pub(super) fn write_settings(world: &mut World, params: &Params, id: &str) -> Re
     if let Some(method) = params.str("default_payment_method") {
         row["default_payment_method"] = json!(method);
     }
-    let settings = params.child("payment_settings");
-    fields::texts(&settings, &mut row["payment_settings"], &["save_default_payment_method"]);
-    let end = params.child("trial_settings").child("end_behavior");
-    fields::texts(&end, &mut row["trial_settings"]["end_behavior"], &["missing_payment_method"]);
+    // A trial that ends without a payment method makes an invoice here; the other ends are left out.
+    params.child("trial_settings").child("end_behavior").one_of("missing_payment_method", &["create_invoice"])?;
     let period_end = world.item_rows(&row).first().map_or(Value::Null, |item| item["current_period_end"].clone());
     write_cancellation(params, &mut row, &period_end, world.now())?;
     world.set(Kind::Subscription, id, row);

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Call, Route, deleted, fields};
+use crate::API_VERSION;
 use crate::error::{Answer, Refusal};
 use crate::params::Params;
 use crate::world::kind::Kind;
@@ -12,12 +13,7 @@ use crate::world::list::PAGE;
 const WRITABLE: &[&str] = &["description", "enabled_events[]", "metadata.*", "url"];
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: "POST",
-        path: "/v1/webhook_endpoints",
-        accepts: &[WRITABLE, &["api_version", "connect"]],
-        run: create,
-    },
+    Route { method: "POST", path: "/v1/webhook_endpoints", accepts: &[WRITABLE, &["api_version"]], run: create },
     Route { method: "GET", path: "/v1/webhook_endpoints", accepts: &[PAGE], run: list },
     Route { method: "GET", path: "/v1/webhook_endpoints/{id}", accepts: &[], run: retrieve },
     Route { method: "POST", path: "/v1/webhook_endpoints/{id}", accepts: &[WRITABLE, &["disabled"]], run: update },
@@ -28,6 +24,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     let url = params.required("url")?;
     check_url(url)?;
+    check_version(params)?;
     if params.strings("enabled_events").is_empty() {
         return Err(Refusal::missing_param("enabled_events"));
     }
@@ -52,6 +49,17 @@ fn create(call: &mut Call<'_>) -> Answer {
     let mut answer = call.world.presented(Kind::WebhookEndpoint, &id);
     answer["secret"] = json!(secret);
     Ok(answer)
+}
+
+/// Payloads are rendered in one shape only, so an endpoint of another version would be lied to.
+fn check_version(params: &Params) -> Result<(), Refusal> {
+    match params.str("api_version") {
+        Some(other) if other != API_VERSION => {
+            let message = format!("Invalid API version: {other}. This double renders events at {API_VERSION} only.");
+            Err(Refusal::invalid("api_version", message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_url(url: &str) -> Result<(), Refusal> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::json;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -71,11 +70,7 @@ impl Parcel {
         if at - number(row, "created") > TRIED_SECS {
             return None;
         }
-        let mut event = world.present(row);
-        if let Some(version) = endpoint["api_version"].as_str() {
-            event["api_version"] = json!(version);
-        }
-        let body = event.to_string();
+        let body = world.present(row).to_string();
         let signature = signature(text(endpoint, "_secret"), at, &body);
         Some(Self { at, url: text(endpoint, "url").to_owned(), signature, body })
     }

@@ -24,6 +24,8 @@ pub(crate) enum FaultKind {
     Unauthorized,
     /// 403, as with a restricted key.
     Forbidden,
+    /// 404, as for an object that another deleted; kept under no idempotency key.
+    NotFound,
 }
 
 /// A fault as it is ordered.
@@ -79,7 +81,8 @@ impl FaultKind {
             | Self::ResetBefore
             | Self::ResetAfter
             | Self::Unauthorized
-            | Self::Forbidden => true,
+            | Self::Forbidden
+            | Self::NotFound => true,
         }
     }
 
@@ -87,7 +90,9 @@ impl FaultKind {
     fn effect(self) -> Option<bool> {
         match self {
             Self::ResetAfter => Some(true),
-            Self::TooManyRequests | Self::ResetBefore | Self::Unauthorized | Self::Forbidden => Some(false),
+            Self::TooManyRequests | Self::ResetBefore | Self::Unauthorized | Self::Forbidden | Self::NotFound => {
+                Some(false)
+            }
             Self::ServerError | Self::HtmlBadGateway | Self::EmptyGatewayTimeout | Self::Hang => None,
         }
     }

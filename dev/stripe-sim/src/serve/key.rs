@@ -1,12 +1,21 @@
-//! API keys (<https://docs.stripe.com/keys>): any key of the right mode will do.
+//! What a request's headers must say: the API key (<https://docs.stripe.com/keys>), any of the right
+//! mode, and, where they are named, the account and the API version.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
+use crate::API_VERSION;
 use crate::error::Refusal;
 
+/// Whether the request is let in.
+pub(crate) fn admit(headers: &HeaderMap, livemode: bool, account: &str) -> Result<(), Refusal> {
+    check(headers, livemode)?;
+    check_account(headers, account)?;
+    check_version(headers)
+}
+
 /// Lets keys of the double's mode pass, as bearer or as the user of basic authentication.
-pub(crate) fn check(headers: &HeaderMap, livemode: bool) -> Result<(), Refusal> {
+fn check(headers: &HeaderMap, livemode: bool) -> Result<(), Refusal> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = match header.split_once(' ') {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim().to_owned(),
@@ -27,9 +36,22 @@ pub(crate) fn check(headers: &HeaderMap, livemode: bool) -> Result<(), Refusal> 
 
 /// `Stripe-Account` may name the account behind the key; there are no connected ones
 /// (<https://docs.stripe.com/connect/authentication>).
-pub(crate) fn check_account(headers: &HeaderMap, account: &str) -> Result<(), Refusal> {
+fn check_account(headers: &HeaderMap, account: &str) -> Result<(), Refusal> {
     let named = headers.get("stripe-account").and_then(|value| value.to_str().ok());
     if named.is_none_or(|named| named == account) { Ok(()) } else { Err(Refusal::no_access(named.unwrap_or_default())) }
+}
+
+/// What clients of today name (<https://docs.stripe.com/api/versioning>): the version that the
+/// double renders, and the one that the official npm SDK 23.1.0 sends. Versions of one name differ
+/// by additions only, so that one is answered with objects that it can read. The official CLI
+/// 1.52.0 names none.
+const VERSIONS: &[&str] = &[API_VERSION, "2026-10-28.endive"];
+
+/// `Stripe-Version` may be absent; another than the known ones is refused.
+fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(named) = headers.get("stripe-version") else { return Ok(()) };
+    let named = named.to_str().unwrap_or("(not text)");
+    if VERSIONS.contains(&named) { Ok(()) } else { Err(Refusal::unknown_version(named)) }
 }
 
 /// The first and last letters, as Stripe shows a key that it refuses.

@@ -85,8 +85,7 @@ async fn read(app: &App, request: Request) -> Asked {
 
 async fn process(app: Arc<App>, asked: Asked) -> Ending {
     let (livemode, account) = app.read_world(|world| (world.livemode, world.account.clone()));
-    let admitted = key::check(&asked.headers, livemode).and_then(|()| key::check_account(&asked.headers, &account));
-    if let Err(refusal) = admitted {
+    if let Err(refusal) = key::admit(&asked.headers, livemode, &account) {
         return answer(&app, &asked, &Reply::from(Err(refusal)));
     }
     let fault = lock(&app.faults).strike(&asked.method, &asked.path, true);
@@ -180,7 +179,7 @@ fn answer(app: &App, asked: &Asked, reply: &Reply) -> Ending {
 }
 
 fn end_with_fault(app: &App, asked: &Asked, kind: FaultKind) -> Ending {
-    let response = of_fault(kind, &asked.echo);
+    let response = of_fault(kind, &asked.path, &asked.echo);
     lock(&app.journal).note(asked.place, |entry| {
         entry.fault = Some(kind);
         entry.status = response.as_ref().map(|response| response.status().as_u16());

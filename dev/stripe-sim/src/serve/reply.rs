@@ -9,6 +9,7 @@ use super::faults::FaultKind;
 use crate::API_VERSION;
 use crate::error::{Answer, Refusal};
 use crate::world::idempotency::Replay;
+use crate::world::kind::Kind;
 
 /// A status and a JSON body.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ impl Reply {
 }
 
 /// The answer that a fault gives; `None` when it gives none at all.
-pub(crate) fn of_fault(kind: FaultKind, echo: &Echo) -> Option<Response> {
+pub(crate) fn of_fault(kind: FaultKind, path: &str, echo: &Echo) -> Option<Response> {
     let refused = |refusal: Refusal| Some(Reply::from(Err(refusal)).respond(echo));
     match kind {
         FaultKind::TooManyRequests => refused(Refusal::rate_limited()),
@@ -83,10 +84,19 @@ pub(crate) fn of_fault(kind: FaultKind, echo: &Echo) -> Option<Response> {
         FaultKind::Forbidden => {
             refused(Refusal::forbidden("The provided key does not have the required permissions for this endpoint."))
         }
+        FaultKind::NotFound => refused(not_found(path)),
         FaultKind::HtmlBadGateway => Some(with_body(502, "text/html", BAD_GATEWAY.to_owned())),
         FaultKind::EmptyGatewayTimeout => Some(with_body(504, "text/plain", String::new())),
         FaultKind::Hang | FaultKind::ResetBefore | FaultKind::ResetAfter => None,
     }
+}
+
+/// The object that the path names is not there; where it names none, the path itself.
+fn not_found(path: &str) -> Refusal {
+    let named = |kind: &Kind| Some((*kind, path.strip_prefix(kind.url())?.strip_prefix('/')?));
+    let Some((kind, rest)) = Kind::ALL.iter().find_map(named) else { return Refusal::missing(path) };
+    let id = rest.split('/').next().unwrap_or_default();
+    Refusal::no_such(kind.noun(), id, kind.url_param())
 }
 
 const BAD_GATEWAY: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad Gateway</h1></center>\n</body>\n</html>\n";

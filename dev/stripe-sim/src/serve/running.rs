@@ -1,6 +1,5 @@
 //! Starting a double and letting it go.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::app::App;
 use super::listener::{Connection, ResettableListener};
+use super::state_file::StateFile;
 use super::{admin, deliver, page, pipeline, state_file};
 use crate::Config;
 
@@ -20,7 +20,7 @@ use crate::Config;
 pub struct Running {
     base_url: String,
     app: Arc<App>,
-    state: Option<PathBuf>,
+    state: Option<Arc<StateFile>>,
     /// Its own, so that it works inside any other and ends with everything in it.
     runtime: Option<Runtime>,
 }
@@ -49,10 +49,11 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     runtime.spawn(async move { axum::serve(listener, service).await });
     runtime.spawn(deliver::run(app.clone()));
     runtime.spawn(pass_time(app.clone()));
-    if let Some(path) = config.state.clone() {
-        runtime.spawn(state_file::run(app.clone(), path));
+    let state = config.state.map(|path| Arc::new(StateFile::new(path)));
+    if let Some(file) = state.clone() {
+        runtime.spawn(state_file::run(app.clone(), file));
     }
-    Ok(Running { base_url, app, state: config.state, runtime: Some(runtime) })
+    Ok(Running { base_url, app, state, runtime: Some(runtime) })
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -87,17 +88,17 @@ impl Running {
     ///
     /// When the state cannot be written.
     pub fn wait_for_signal(mut self) -> anyhow::Result<()> {
-        if let Some(runtime) = &self.runtime {
+        if let Some(runtime) = self.runtime.take() {
             runtime.block_on(ended())?;
+            // Before the last save: nothing may be answered that is not kept.
+            runtime.shutdown_background();
         }
-        self.keep_state()?;
-        self.state = None;
-        Ok(())
+        self.keep_state()
     }
 
     fn keep_state(&self) -> anyhow::Result<()> {
         match &self.state {
-            Some(path) => state_file::save(&self.app, path).map(drop),
+            Some(file) => file.close(&self.app),
             None => Ok(()),
         }
     }

@@ -58,7 +58,8 @@ pub(crate) fn list(data: Vec<Value>, has_more: bool, url: &str) -> Value {
     json!({"object": "list", "data": data, "has_more": has_more, "url": url})
 }
 
-fn limit(params: &Params) -> Result<usize, Refusal> {
+/// How many a page may hold.
+pub(crate) fn limit(params: &Params) -> Result<usize, Refusal> {
     match params.int("limit")? {
         None => Ok(10),
         Some(limit @ 1..=100) => Ok(usize::try_from(limit).unwrap_or(10)),

@@ -91,6 +91,19 @@ impl World {
         self.revision += 1;
     }
 
+    /// Does all of it, or nothing of it when it is refused; a payment that was tried stays tried.
+    pub(crate) fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let (tables, owed, drawn, revision) = (self.tables.clone(), self.deliveries.len(), self.drawn, self.revision);
+        let outcome = work(self);
+        if outcome.as_ref().is_err_and(|refusal| !refusal.keeps_effects()) {
+            self.tables = tables;
+            self.deliveries.truncate(owed);
+            self.drawn = drawn;
+            self.revision = revision;
+        }
+        outcome
+    }
+
     pub(crate) fn new_id(&mut self, kind: Kind) -> String {
         let (prefix, length) = kind.id_shape();
         let live_prefix = if self.livemode { prefix.replace("_test_", "_live_") } else { prefix.to_owned() };

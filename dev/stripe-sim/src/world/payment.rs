@@ -152,7 +152,7 @@ impl World {
         });
         self.set(Kind::PaymentIntent, intent, failed);
         self.emit("payment_intent.payment_failed", Kind::PaymentIntent, intent);
-        Payment::Declined(refusal.clone().with("charge", json!(charge)))
+        Payment::Declined(refusal.clone().with("charge", json!(charge)).of_a_payment())
     }
 
     fn ask_for_authentication(&mut self, intent: &str) -> Payment {

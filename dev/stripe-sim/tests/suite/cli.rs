@@ -1,5 +1,6 @@
 //! The official Stripe CLI, which knows nothing of the double.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,23 +11,33 @@ use crate::client::Double;
 struct Cli {
     binary: PathBuf,
     double: Double,
+    /// Its own, so that no profile of whoever runs the tests is found.
+    home: PathBuf,
 }
 
 impl Cli {
     fn start() -> Self {
-        Self { binary: stack::tools::stripe_cli().expect("the Stripe CLI"), double: Double::start() }
+        let binary = stack::tools::stripe_cli().expect("the Stripe CLI");
+        Self { binary, double: Double::start(), home: stack::scratch::folder("stripe-cli").expect("a folder") }
     }
 
     /// Its output, once it succeeded.
     fn run(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(&self.binary);
-        command.arg("--api-base").arg(self.double.url("")).args(arguments);
-        // It counts its users after it is done, and at times panics over that.
-        command.env("STRIPE_CLI_TELEMETRY_OPTOUT", "1");
-        let output = command.env("STRIPE_API_KEY", "sk_test_0123456789abcdef").output().expect("the CLI starts");
+        let output = self.command(std::env::vars_os()).args(arguments).output().expect("the CLI starts");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "stripe {arguments:?}:\n{out}\n{err}");
         out.into_owned()
+    }
+
+    /// The CLI in an environment without what is Stripe's or the user's in it.
+    fn command(&self, environment: impl Iterator<Item = (OsString, OsString)>) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--api-base").arg(self.double.url("")).env_clear();
+        command.envs(environment.filter(|(name, _)| !name.to_string_lossy().starts_with("STRIPE_")));
+        command.env("HOME", &self.home).env("XDG_CONFIG_HOME", self.home.join(".config"));
+        // It counts its users after it is done, and at times panics over that.
+        command.env("STRIPE_CLI_TELEMETRY_OPTOUT", "1").env("STRIPE_API_KEY", "sk_test_0123456789abcdef");
+        command
     }
 
     /// The object that it prints, after what it may say first.
@@ -44,6 +55,26 @@ impl Cli {
         let events = self.object(&["get", "/v1/events", "-d", &format!("type={kind}")]);
         events["data"].as_array().map_or(0, Vec::len)
     }
+}
+
+#[test]
+fn the_cli_does_not_see_its_users_stripe() {
+    let cli = Cli::start();
+    let users = stack::scratch::folder("stripe-user").expect("a folder");
+    std::fs::create_dir_all(users.join("stripe")).expect("a folder");
+    std::fs::write(users.join("stripe/config.toml"), "[default]\ntest_mode_api_key = 'sk_test_users'\n")
+        .expect("a file");
+    let users = users.into_os_string();
+    let environment = [
+        ("HOME", users.clone()),
+        ("XDG_CONFIG_HOME", users),
+        ("STRIPE_API_KEY", "sk_live_users".into()),
+        ("STRIPE_DEVICE_NAME", "users".into()),
+    ];
+    let environment = environment.into_iter().map(|(name, value)| (name.into(), value));
+    let output = cli.command(environment).args(["config", "--list"]).output().expect("the CLI starts");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !printed.contains("users"), "{printed}");
 }
 
 #[test]

@@ -47,7 +47,23 @@ async fn an_event_is_delivered_signed_to_those_who_want_it() {
     })
     .await;
     assert_eq!(stored.body["data"], event["data"]);
-    assert_eq!(wants_not.letters().len(), 0);
+    // Deliveries are owed when the event is made, so this one entry is all there will ever be.
+    let owed = double.admin(Method::GET, "/deliveries", json!({})).await;
+    let owed: Vec<&Value> = owed["data"].as_array().into_iter().flatten().map(|one| &one["url"]).collect();
+    assert_eq!(owed, [&json!(wants.url)]);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_another_version_is_refused() {
+    let double = Double::start();
+    let register = async |version: &str| {
+        let form = format!("url=http://127.0.0.1:1/&enabled_events[]=*&api_version={version}");
+        double.post("/v1/webhook_endpoints", &form).await
+    };
+    for version in ["2024-06-20", "2026-10-28.endive", "newest"] {
+        assert_eq!(register(version).await.refusal(), (400, "invalid_request_error", "", "api_version"), "{version}");
+    }
+    assert_eq!(register(API_VERSION).await.body["api_version"], API_VERSION);
 }
 
 #[tokio::test]

@@ -38,6 +38,183 @@ async fn a_wrong_request_is_refused_with_type_code_and_param() {
 }
 
 #[tokio::test]
+async fn what_would_be_ignored_is_refused() {
+    let double = Double::start();
+    let check = async |method: Method, path: &str, param: &str| {
+        let query = if method == Method::GET { format!("{path}?{param}=x") } else { path.to_owned() };
+        let form = if method == Method::GET { String::new() } else { format!("{param}=x") };
+        let reply = double.send(method, &query, &form, None).await.expect("an answer");
+        assert_eq!(reply.refusal(), (400, INVALID, "parameter_unknown", param), "{path}");
+    };
+    let (lists, writes) = (IGNORED_BY_LISTS, IGNORED_BY_WRITES);
+    for (path, param) in lists.iter().flat_map(|(path, params)| params.iter().map(move |param| (path, param))) {
+        check(Method::GET, path, param).await;
+    }
+    for (path, param) in writes.iter().flat_map(|(path, params)| params.iter().map(move |param| (path, param))) {
+        check(Method::POST, path, param).await;
+    }
+    check(Method::DELETE, "/v1/subscriptions/sub_1", "prorate").await;
+    check(Method::DELETE, "/v1/subscriptions/sub_1", "invoice_now").await;
+    check(Method::DELETE, "/v1/subscription_items/si_1", "proration_date").await;
+}
+
+const IGNORED_BY_LISTS: &[(&str, &[&str])] = &[
+    (
+        "/v1/subscriptions",
+        &["current_period_end[gte]", "current_period_start[gte]", "automatic_tax[enabled]", "test_clock"],
+    ),
+    ("/v1/customers", &["test_clock"]),
+    ("/v1/checkout/sessions", &["payment_link", "customer_account"]),
+    ("/v1/payment_methods", &["customer_account"]),
+    ("/v1/payment_intents/pi_1", &["client_secret"]),
+];
+
+const IGNORED_BY_WRITES: &[(&str, &[&str])] = &[
+    (
+        "/v1/subscriptions",
+        &[
+            "add_invoice_items[0][price]",
+            "automatic_tax[enabled]",
+            "backdate_start_date",
+            "billing_cycle_anchor",
+            "billing_mode[type]",
+            "currency",
+            "default_source",
+            "discounts[0][coupon]",
+            "items[0][discounts][0][coupon]",
+            "items[0][tax_rates][0]",
+            "off_session",
+            "payment_settings[save_default_payment_method]",
+            "trial_from_plan",
+        ],
+    ),
+    (
+        "/v1/subscriptions/sub_1",
+        &[
+            "billing_cycle_anchor",
+            "collection_method",
+            "items[0][clear_usage]",
+            "pause_collection[behavior]",
+            "proration_date",
+        ],
+    ),
+    ("/v1/subscriptions/sub_1/cancel", &["invoice_now", "prorate"]),
+    ("/v1/subscription_items/si_1", &["discounts[0][coupon]", "proration_date", "tax_rates[0]"]),
+    ("/v1/customers", &["coupon", "promotion_code", "tax[ip_address]", "tax_id_data[0][type]", "test_clock"]),
+    ("/v1/customers/cus_1/sources", &["metadata[a]"]),
+    ("/v1/invoiceitems", &["discountable", "invoice", "period[end]", "subscription", "unit_amount_decimal"]),
+    ("/v1/invoices", &["automatic_tax[enabled]", "collection_method", "days_until_due", "default_payment_method"]),
+    ("/v1/invoices/in_1/pay", &["forgive", "paid_out_of_band", "source"]),
+    ("/v1/payment_intents", &["capture_method", "off_session", "payment_method_data[type]", "setup_future_usage"]),
+    ("/v1/payment_intents/pi_1/confirm", &["off_session", "return_url"]),
+    ("/v1/payment_methods", &["customer", "payment_method"]),
+    (
+        "/v1/prices",
+        &[
+            "currency_options[eur][unit_amount]",
+            "custom_unit_amount[enabled]",
+            "tiers[0][up_to]",
+            "transform_quantity[divide_by]",
+        ],
+    ),
+    ("/v1/plans", &["id", "metadata[a]", "tiers[0][up_to]"]),
+    ("/v1/products", &["default_price", "package_dimensions[height]"]),
+    (
+        "/v1/checkout/sessions",
+        &[
+            "allow_promotion_codes",
+            "automatic_tax[enabled]",
+            "discounts[0][coupon]",
+            "expires_at",
+            "line_items[0][adjustable_quantity][enabled]",
+            "payment_method_collection",
+            "subscription_data[billing_cycle_anchor]",
+            "subscription_data[trial_settings][end_behavior][missing_payment_method]",
+        ],
+    ),
+    ("/v1/webhook_endpoints", &["connect"]),
+];
+
+#[tokio::test]
+async fn what_the_double_cannot_do_is_not_promised() {
+    let double = Double::start();
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    let check = async |path: &str, form: &str, param: &str| {
+        let reply = double.post(path, form).await;
+        assert_eq!((reply.status, reply.refusal().3), (400, param), "{path} {form}: {}", reply.text);
+    };
+    let subscription = format!("customer={customer}&items[0][price]={price}");
+    check("/v1/subscriptions", &format!("{subscription}&payment_behavior=pending_if_incomplete"), "payment_behavior")
+        .await;
+    let ends = "trial_settings[end_behavior][missing_payment_method]";
+    check("/v1/subscriptions", &format!("{subscription}&trial_period_days=1&{ends}=pause"), ends).await;
+    check("/v1/invoices", &format!("customer={customer}&auto_advance=true"), "auto_advance").await;
+    let sepa = "amount=5&currency=eur&payment_method_types[]=sepa_debit";
+    check("/v1/payment_intents", sepa, "payment_method_types").await;
+    let tiered = "currency=usd&product_data[name]=P&unit_amount=1&billing_scheme=tiered";
+    check("/v1/prices", tiered, "billing_scheme").await;
+}
+
+#[tokio::test]
+async fn a_refused_write_leaves_nothing_behind() {
+    let double = Double::start();
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    let sold = double.subscribe(&customer, &price, "").await;
+    let item = sold.body["items"]["data"][0]["id"].as_str().unwrap_or_default();
+    let state = async || {
+        let mut pages = Vec::new();
+        for path in ["customers", "prices", "products", "invoices", "events", "subscriptions", "payment_methods"] {
+            pages.push(double.get(&format!("/v1/{path}?limit=100")).await.text);
+        }
+        pages
+    };
+    let before = state().await;
+    let check = async |path: &str, form: &str| {
+        let refused = double.post(path, form).await;
+        assert_eq!(refused.status, 400, "{path} {form}: {}", refused.text);
+        assert_eq!(state().await, before, "{path} {form}");
+        let entry = double.requests(path).await.last().cloned().unwrap_or_default();
+        assert_eq!(entry["effect"], false, "{path} {form}");
+    };
+    check("/v1/customers", "name=a&expand[]=nothing").await;
+    check("/v1/customers", "source=tok_visa&payment_method=pm_card_visa&default_source=card_none").await;
+    let inline = format!(
+        "customer={customer}&items[0][price_data][currency]=usd&items[0][price_data][unit_amount]=5&items[0][price_data][recurring][interval]=month&items[0][price_data][product]=prod_none"
+    );
+    check("/v1/subscriptions", &inline).await;
+    let billed = format!("items[0][id]={item}&items[0][quantity]=20&proration_behavior=always_invoice");
+    let path = format!("/v1/subscriptions/{}", sold.id());
+    check(&path, &format!("{billed}&days_until_due=soon")).await;
+    check(&path, &format!("{billed}&cancel_at=soon")).await;
+    check(&path, &format!("{billed}&trial_end=soon")).await;
+    check(&path, &format!("{billed}&expand[]=status")).await;
+}
+
+#[tokio::test]
+async fn a_declined_payment_is_remembered() {
+    let double = Double::start();
+    let form = "amount=500&currency=usd&confirm=true&payment_method=pm_card_chargeCustomerFail";
+    assert_eq!(double.post("/v1/payment_intents", form).await.status, 402);
+    assert_eq!(double.events("payment_intent.payment_failed").await.len(), 1);
+}
+
+#[tokio::test]
+async fn only_versions_that_the_double_can_render_are_let_in() {
+    let double = Double::start();
+    for (version, status) in [
+        (stripe_sim::API_VERSION, 200),
+        ("2026-10-28.endive", 200),
+        ("2024-06-20", 400),
+        ("2026-08-26.dahlia", 400),
+        ("yesterday", 400),
+    ] {
+        let request = double.client.get(double.url("/v1/account")).bearer_auth("sk_test_double");
+        let response = request.header("stripe-version", version).send().await.expect("an answer");
+        assert_eq!(response.status(), status, "{version}");
+    }
+}
+
+#[tokio::test]
 async fn only_test_keys_are_let_in() {
     let double = Double::start();
     let check = async |key: Option<&str>, status: u16| {

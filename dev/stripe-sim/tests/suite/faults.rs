@@ -56,6 +56,23 @@ async fn each_fault_does_what_its_name_says() {
     check("reset_after", none(), Seen::Broken, 1).await;
     check("unauthorized", none(), Seen::Answer(401, "{\"error\""), 0).await;
     check("forbidden", none(), Seen::Answer(403, "{\"error\""), 0).await;
+    check("not_found", none(), Seen::Answer(404, "{\"error\""), 0).await;
+}
+
+#[tokio::test]
+async fn a_not_found_to_order_reads_like_a_true_one() {
+    let double = Double::start();
+    let check = async |path: &str| {
+        let real = double.get(path).await;
+        double.fault(json!({"path": path, "kind": "not_found"})).await;
+        let ordered = double.get(path).await;
+        assert_eq!((ordered.status, &ordered.body), (404, &real.body), "{path}");
+        assert_eq!(ordered.refusal().2, "resource_missing", "{path}");
+    };
+    check("/v1/customers/cus_none").await;
+    check("/v1/subscriptions/sub_none").await;
+    check("/v1/checkout/sessions/cs_none").await;
+    check("/v1/prices/price_none").await;
 }
 
 #[tokio::test]
@@ -76,6 +93,8 @@ async fn a_hang_gives_no_answer() {
     let request = double.client.get(double.url("/v1/customers")).bearer_auth("sk_test_double");
     let error = request.timeout(Duration::from_millis(200)).send().await.expect_err("no answer");
     assert!(error.is_timeout());
+    let entry = double.requests("/v1/customers").await[0].clone();
+    assert_eq!((&entry["fault"], &entry["status"]), (&json!("hang"), &Value::Null));
     assert_eq!(double.get("/v1/customers").await.status, 200);
 }
 
@@ -130,8 +149,13 @@ async fn a_held_write_is_executed_although_its_client_left() {
     let order = json!({"method": "POST", "path": "/v1/customers", "phase": "before"});
     let hold = double.admin(Method::POST, "/holds", order).await["id"].as_str().unwrap_or_default().to_owned();
     let request = double.client.post(double.url("/v1/customers")).bearer_auth("sk_test_double");
-    let left = request.timeout(Duration::from_millis(200)).send().await;
-    assert!(left.is_err_and(|error| error.is_timeout()));
+    let client = tokio::spawn(request.send());
+    eventually("the write is held", async || {
+        (double.admin(Method::GET, &format!("/holds/{hold}"), json!({})).await["waiting"] == 1).then_some(())
+    })
+    .await;
+    client.abort();
+    assert!(client.await.is_err_and(|error| error.is_cancelled()));
     assert_eq!(customers(&double).await, 0);
     double.admin(Method::POST, &format!("/holds/{hold}/release"), json!({})).await;
     eventually("the late write", async || (customers(&double).await == 1).then_some(())).await;

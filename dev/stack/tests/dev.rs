@@ -1,0 +1,159 @@
+//! `cargo dev` itself, as somebody would type it: what it says, what it keeps, what it leaves behind.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use stack::postgres::{Postgres, PostgresOptions};
+use stack::process::{Exit, Launch};
+use stack::{Process, binaries, command, deadline, ports, scratch, tools};
+
+/// A run takes seconds; a loaded machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Longer than all of its servers may take to stop.
+const GOODBYE: Duration = Duration::from_secs(40);
+
+/// Where the servers listen, from the base. The two between are the webhook shim's, which is not there.
+const USED: [u16; 5] = [0, 1, 2, 3, 5];
+const RESERVED: [u16; 2] = [4, 6];
+
+#[test]
+fn once_buys_each_time_keeps_the_data_and_leaves_nothing_running() {
+    let dev = Dev::new("once");
+    let first = dev.once();
+    let second = dev.once();
+    assert_ne!(first, second);
+
+    let postgres = Postgres::start(dev.cluster()).expect("the cluster that is left");
+    let known = postgres.psql(&postgres.url("tenantry"), "SELECT tenant, licensed_user_count FROM tenants");
+    let known = known.expect("rows");
+    for tenant in [first, second] {
+        assert!(known.contains(&vec![tenant, "10".to_owned()]), "{known:?}");
+    }
+}
+
+#[test]
+fn its_settings_are_there_while_everything_is_ready_and_only_then() {
+    let dev = Dev::new("stay");
+    let env_file = dev.dir.join("env");
+    let (base, process) = dev.start(&[]);
+    process.until("its settings", PATIENCE, || env_file.is_file().then_some(())).expect("ready");
+
+    let script = ". \"$1\" && set -u && echo \"$DATABASE_MAX_CONNECTIONS $LOG_FORMAT $ADMIN_ADDR $TEMPORAL_UI\"";
+    let sourced = command::stdout(Command::new("/bin/sh").args(["-c", script, "sh"]).arg(&env_file));
+    let (admin, ui) = (base + 5, base + 1);
+    assert_eq!(sourced.expect("a shell"), format!("10 text 127.0.0.1:{admin} http://127.0.0.1:{ui}\n"));
+    assert!(std::fs::read_to_string(&env_file).expect("a file").contains("\n# LICENSE_PRICE_IDS is not set"));
+
+    let (_, beside) = dev.start(&["--once"]);
+    assert_eq!(beside.wait(PATIENCE).expect("ends"), Exit::Code(1));
+    assert!(beside.log().contains("another `cargo dev` uses"), "{}", beside.log());
+
+    process.signal("INT").expect("Ctrl-C");
+    assert_eq!(process.wait(GOODBYE).expect("ends"), Exit::Code(0), "{}", process.log());
+    assert!(!env_file.exists());
+    assert_closed(base);
+}
+
+#[test]
+fn a_taken_port_is_refused_before_anything_starts() {
+    let dev = Dev::new("taken");
+    let base = free_base();
+    let _theirs = TcpListener::bind(("127.0.0.1", base + 3)).expect("a free port");
+    let process = dev.start_at(base, &["--once"]);
+    assert_eq!(process.wait(PATIENCE).expect("ends"), Exit::Code(1));
+    let refusal = format!("port {}, meant for the Stripe double, is taken", base + 3);
+    assert!(process.log().contains(&refusal), "{}", process.log());
+    assert!(!dev.dir.join("data").exists(), "nothing was started");
+}
+
+/// One `cargo dev` in a folder of its own.
+struct Dev {
+    dir: PathBuf,
+}
+
+impl Dev {
+    fn new(name: &str) -> Self {
+        // What takes long the first time is not what is measured here.
+        tools::temporal_cli().expect("Temporal");
+        tools::postgres_bin_dir().expect("Postgres");
+        Self { dir: scratch::folder(name).expect("a folder") }
+    }
+
+    /// Buys, ends well, leaves nothing behind, and answers the tenant of the table.
+    fn once(&self) -> String {
+        let (base, process) = self.start(&["--once"]);
+        let exit = process.wait(PATIENCE).expect("ends");
+        let log = process.log();
+        assert_eq!(exit, Exit::Code(0), "{log}");
+        assert_closed(base);
+        assert!(!self.dir.join("env").exists(), "nothing is ready any more");
+        let table = log.rsplit("A purchase became a tenant").next().unwrap_or_default();
+        let row = |name: &str| {
+            let mut rows = table.lines().filter_map(|line| line.trim_start().strip_prefix(name));
+            rows.next().unwrap_or_else(|| panic!("no {name} in {log}")).trim().to_owned()
+        };
+        let customer = row("customer");
+        let customer = customer.split_whitespace().next().unwrap_or_default();
+        assert!(customer.starts_with("cus_"), "{log}");
+        assert_eq!(row("licences"), "10");
+        let link = format!("http://127.0.0.1:{}/namespaces/default/workflows/create-tenant-{customer}/", base + 1);
+        assert!(row("run").starts_with(&link), "{log}");
+        row("tenant")
+    }
+
+    /// On ports that were free a moment ago; where one of them is not any more, on others. Somebody
+    /// else may have those that are only reserved.
+    fn start(&self, args: &[&str]) -> (u16, Process) {
+        for _ in 0..5 {
+            let base = free_base();
+            let _theirs = RESERVED.map(|offset| TcpListener::bind(("127.0.0.1", base + offset)));
+            let process = self.start_at(base, args);
+            let has_begun = || !process.is_running() || process.log().contains(" is ready");
+            deadline::poll("a first server", PATIENCE, || Ok(has_begun().then_some(()))).expect("begins");
+            if !process.log().contains(", is taken") {
+                return (base, process);
+            }
+        }
+        panic!("somebody takes every port");
+    }
+
+    fn start_at(&self, base: u16, args: &[&str]) -> Process {
+        let stack = binaries::binary("stack").expect("built");
+        let launch = Launch::new("cargo dev", &stack, &self.dir.join(format!("{base}.log")));
+        let launch = launch.args(["--port-base", &base.to_string(), "--dir"]).args([&self.dir]).args(args);
+        launch.farewell("TERM", GOODBYE).spawn().expect("a process")
+    }
+
+    /// The cluster that it made, on a port that is free now.
+    fn cluster(&self) -> PostgresOptions {
+        let major = tools::postgres_major().expect("a version");
+        PostgresOptions {
+            data_dir: self.dir.join(format!("data/postgres-{major}")),
+            port: ports::free().expect("a port"),
+            durable: false,
+            password: "tenantry-dev".to_owned(),
+            log_file: self.dir.join("logs/left.log"),
+        }
+    }
+}
+
+/// Seven free ports in a row, below those that the system hands out to clients. This process gets
+/// each once, and others start their search elsewhere.
+fn free_base() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let candidates = std::iter::repeat_with(|| {
+        let row = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        20_000 + u16::try_from(row % 1_700 * 7).expect("below 12 000")
+    });
+    let is_free = |base: &u16| (*base..*base + 7).all(|port| !ports::is_taken(port));
+    candidates.take(1_700).find(is_free).expect("seven free ports in a row")
+}
+
+fn assert_closed(base: u16) {
+    let open: Vec<u16> = USED.map(|offset| base + offset).into_iter().filter(|port| ports::is_taken(*port)).collect();
+    assert!(open.is_empty(), "somebody still listens on {open:?}");
+}
