@@ -18,8 +18,11 @@ use temporalio_client::{
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::CreateTenant;
 
-/// One run of each kind of way, named.
-fn runs(world: &World) -> Result<Vec<(&'static str, String)>> {
+/// What a history is called, and the workflow whose latest run it is of.
+type Named = Vec<(&'static str, String)>;
+
+/// One run of each kind of way.
+fn runs(world: &World) -> Result<Named> {
     let purchase = world.stripe.buy(10)?;
     let whole = world.onboard(&purchase)?;
     whole.result()?;
@@ -49,7 +52,7 @@ fn runs(world: &World) -> Result<Vec<(&'static str, String)>> {
 }
 
 /// Runs that took a turn because something happened between two of their steps.
-fn disturbed(world: &World) -> Result<Vec<(&'static str, String)>> {
+fn disturbed(world: &World) -> Result<Named> {
     let purchase = world.stripe.buy(10)?;
     let run = world.onboard(&purchase)?;
     world.wait_until_held()?;
@@ -61,7 +64,7 @@ fn disturbed(world: &World) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![("claim_lost", run.workflow_id)])
 }
 
-fn cancelled(world: &World) -> Result<Vec<(&'static str, String)>> {
+fn cancelled(world: &World) -> Result<Named> {
     let run = world.onboard(&world.stripe.buy(10)?)?;
     world.wait_until_held()?;
     run.cancel()?;
@@ -70,7 +73,7 @@ fn cancelled(world: &World) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![("cancelled", run.workflow_id)])
 }
 
-fn worlds() -> Result<(Vec<World>, Vec<(&'static str, String)>)> {
+fn worlds() -> Result<(Vec<World>, Named)> {
     let named = |name: &str| World::named(name).setting("WORKER_CACHED_WORKFLOWS", "0");
     let plain = named("histories").start()?;
     let overtaken = named("histories-overtaken").setting("TENANTRY_HOLD_AT", "before:createTenant").start()?;

@@ -11,18 +11,14 @@ use crate::world::{World, cards, text};
 
 const WRITABLE: &[&str] = &[
     "address.*",
-    "balance",
     "business_name",
     "default_source",
     "description",
     "email",
     "individual_name",
-    "invoice_prefix",
     "invoice_settings.default_payment_method",
-    "invoice_settings.footer",
     "metadata.*",
     "name",
-    "next_invoice_sequence",
     "phone",
     "preferred_locales[]",
     "shipping.*",
@@ -103,12 +99,7 @@ fn blank(world: &mut World) -> Value {
 
 fn write(params: &Params, customer: &mut Value) -> Result<(), Refusal> {
     check_email(params)?;
-    fields::texts(
-        params,
-        customer,
-        &["business_name", "description", "email", "individual_name", "invoice_prefix", "name", "phone"],
-    );
-    fields::integers(params, customer, &["balance", "next_invoice_sequence"])?;
+    fields::texts(params, customer, &["business_name", "description", "email", "individual_name", "name", "phone"]);
     fields::metadata(params, customer)?;
     if params.has("address") {
         let is_emptied = params.is_emptied("address");
@@ -123,8 +114,6 @@ fn write(params: &Params, customer: &mut Value) -> Result<(), Refusal> {
     if let Some(exempt) = params.one_of("tax_exempt", &["none", "exempt", "reverse"])? {
         customer["tax_exempt"] = json!(exempt);
     }
-    let settings = params.child("invoice_settings");
-    fields::texts(&settings, &mut customer["invoice_settings"], &["footer"]);
     Ok(())
 }
 

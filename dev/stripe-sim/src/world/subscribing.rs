@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::billing::{Line, NewInvoice};
 use super::kind::Kind;
 use super::payment::Payment;
-use super::time::add_intervals;
+use super::time::{DAY, add_intervals};
 use super::{World, number, text};
 
 /// A subscription to be opened; everything in it has been checked.
@@ -154,6 +154,9 @@ impl World {
             auto_advance: true,
         });
         self.set(Kind::Subscription, id, json!({"latest_invoice": invoice}));
+        let due = subscription["days_until_due"].as_i64().map(|days| self.now() + days * DAY);
+        let terms = json!({"collection_method": subscription["collection_method"], "due_date": due});
+        self.set(Kind::Invoice, &invoice, terms);
         self.finalize(&invoice);
         invoice
     }

@@ -36,6 +36,17 @@ async fn without_a_payment_method_only_a_trial_can_begin() {
     assert_eq!(double.events("customer.subscription.created").await.len(), 1);
 }
 
+#[tokio::test]
+async fn an_invoice_that_is_sent_says_when_it_is_due() {
+    let double = Double::start();
+    let (customer, price) = (double.post("/v1/customers", "").await.id(), double.price().await);
+    let more = "&collection_method=send_invoice&days_until_due=30&expand[]=latest_invoice";
+    let invoice = double.subscribe(&customer, &price, more).await.body["latest_invoice"].clone();
+    assert_eq!((&invoice["collection_method"], &invoice["status"]), (&json!("send_invoice"), &json!("open")));
+    let days = |field: &str| invoice[field].as_i64().unwrap_or_default() / 86_400;
+    assert_eq!(days("due_date") - days("created"), 30);
+}
+
 fn decline(reply: &Reply) -> (u16, &Value, &Value) {
     let error = &reply.body["error"];
     (reply.status, &error["type"], &error["decline_code"])
