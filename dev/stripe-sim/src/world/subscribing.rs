@@ -155,8 +155,7 @@ impl World {
         });
         self.set(Kind::Subscription, id, json!({"latest_invoice": invoice}));
         let due = subscription["days_until_due"].as_i64().map(|days| self.now() + days * DAY);
-        let terms = json!({"collection_method": subscription["collection_method"], "due_date": due});
-        self.set(Kind::Invoice, &invoice, terms);
+        self.set(Kind::Invoice, &invoice, json!({"due_date": due}));
         self.finalize(&invoice);
         invoice
     }
