@@ -19,6 +19,7 @@ pub mod stripe;
 mod tenant_steps;
 pub mod untrusted;
 pub mod words;
+pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {

@@ -94,7 +94,7 @@ impl Stripe {
     }
 
     fn prepare(&self, request: RequestBuilder, key: Option<&IdempotencyKey>) -> reqwest::RequestBuilder {
-        // Paths come from typed ids, so joining cannot fail; if it did, the base is a safe place to go.
+        // Paths come from typed ids, which hold nothing that a URL could not.
         let mut url =
             self.config.base.join(&format!("/v1{}", request.path)).unwrap_or_else(|_| unreachable!("a typed path"));
         url.set_query(request.query.as_deref());

@@ -1,12 +1,10 @@
-//! The worker's settings, parsed once. Those of Postgres, Stripe and the licence rules are
-//! parsed where they belong; here stands the rest.
-
-use std::net::SocketAddr;
+//! The worker's settings, put together from the crates that own them, and the `.env` file.
 
 use domain::ids::{IdError, TenantId};
 use domain::license::{LicenseRules, LicenseRulesError};
 use domain::names;
 use domain::words::{AppUrl, WordError};
+use domain::worker_settings::{WorkerSettings, WorkerSettingsError};
 use store::DatabaseConfig;
 use stripe_gateway::StripeConfig;
 
@@ -19,10 +17,7 @@ pub(crate) struct Config {
     pub(crate) master: TenantId,
     pub(crate) app_url: AppUrl,
     pub(crate) task_queue: String,
-    pub(crate) admin_addr: SocketAddr,
-    pub(crate) max_activities: usize,
-    pub(crate) max_workflow_tasks: usize,
-    pub(crate) cached_workflows: usize,
+    pub(crate) own: WorkerSettings,
 }
 
 /// A setting that is missing or wrong.
@@ -42,10 +37,8 @@ pub(crate) enum ConfigError {
     AppUrlMissing,
     #[error(transparent)]
     AppUrl(#[from] WordError),
-    #[error("ADMIN_ADDR is not an address such as 127.0.0.1:9464")]
-    AdminAddr,
-    #[error("{0} is not a whole number from {1} to 10000")]
-    Number(&'static str, usize),
+    #[error(transparent)]
+    Own(#[from] WorkerSettingsError),
 }
 
 /// Reads `.env`, from here or from a folder above, if there is one. What the environment has
@@ -70,27 +63,18 @@ pub(crate) fn lookup(name: &str) -> Option<String> {
 impl Config {
     /// The settings that `lookup` knows by their names.
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = &lookup;
-        let number = |name: &'static str, default: usize, least: usize| match set(name) {
-            None => Ok(default),
-            Some(text) => {
-                text.parse().ok().filter(|n| (least..=10_000).contains(n)).ok_or(ConfigError::Number(name, least))
-            }
-        };
-        let admin_addr = set("ADMIN_ADDR").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
         Ok(Self {
             database: DatabaseConfig::from_env(&lookup)?,
             stripe: StripeConfig::from_env(&lookup)?,
             rules: LicenseRules::from_env(&lookup)?,
-            master: master(set("MASTER_BILLING_TENANT_ID"))?,
-            app_url: AppUrl::NAMES.iter().find_map(|name| set(name)).ok_or(ConfigError::AppUrlMissing)?.try_into()?,
-            task_queue: set("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
-            admin_addr: admin_addr.parse().map_err(|_| ConfigError::AdminAddr)?,
-            // Steps wait for Postgres and Stripe, so there may be many to a core; workflow
-            // tasks compute, so few suffice. The cache holds what is under way.
-            max_activities: number("WORKER_MAX_ACTIVITIES", 32, 1)?,
-            max_workflow_tasks: number("WORKER_MAX_WORKFLOW_TASKS", 16, 2)?,
-            cached_workflows: number("WORKER_CACHED_WORKFLOWS", 500, 0)?,
+            master: master(lookup("MASTER_BILLING_TENANT_ID"))?,
+            app_url: AppUrl::NAMES
+                .iter()
+                .find_map(|name| lookup(name))
+                .ok_or(ConfigError::AppUrlMissing)?
+                .try_into()?,
+            task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            own: WorkerSettings::from_env(&lookup)?,
         })
     }
 }
@@ -133,6 +117,7 @@ mod tests {
             ("WORKER_MAX_ACTIVITIES", "0"),
             ("WORKER_MAX_WORKFLOW_TASKS", "1"),
             ("WORKER_CACHED_WORKFLOWS", "many"),
+            ("LOG_FORMAT", "xml"),
             ("ENTITLED_STATUSES", "paying"),
             ("LICENSE_PRICE_IDS", "price_a,,"),
         ];

@@ -1,12 +1,13 @@
 //! Where log lines go and how they look.
 
+use domain::worker_settings::{LogFormat, WorkerSettingsError};
 use tracing_subscriber::EnvFilter;
 
 /// A setting of the log that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
-    #[error("LOG_FORMAT is neither `text` nor `json`")]
-    Format,
+    #[error(transparent)]
+    Format(#[from] WorkerSettingsError),
     #[error("RUST_LOG is not a filter such as info or info,stripe_gateway=debug")]
     Filter,
 }
@@ -19,10 +20,9 @@ pub(crate) fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogEr
     let filter = lookup("RUST_LOG").unwrap_or_else(|| QUIET_SDK.to_owned());
     let filter = EnvFilter::try_new(filter).map_err(|_| LogError::Filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match lookup("LOG_FORMAT").as_deref() {
-        None | Some("text") => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        Some("json") => log.json().flatten_event(true).init(),
-        Some(_) => return Err(LogError::Format),
+    match LogFormat::from_env(lookup)? {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
 }

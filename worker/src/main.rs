@@ -99,14 +99,14 @@ fn options(
 ) -> Result<WorkerOptions> {
     let slots = FixedSizeSlotSupplier::new;
     let tuner = TunerHolder::builder()
-        .workflow_task_slot_supplier(slots(config.max_workflow_tasks))
-        .activity_task_slot_supplier(slots(config.max_activities))
+        .workflow_task_slot_supplier(slots(config.own.max_workflow_tasks))
+        .activity_task_slot_supplier(slots(config.own.max_activities))
         .local_activity_task_slot_supplier(slots(1))
         .nexus_task_slot_supplier(slots(1))
         .build();
     let mut options = WorkerOptions::new(config.task_queue.clone())
         .tuner(tuner)
-        .max_cached_workflows(config.cached_workflows)
+        .max_cached_workflows(config.own.cached_workflows)
         .graceful_shutdown_period(STEP_GRACE)
         .register_workflow::<workflows::CreateTenant>()
         .context("failed to register a workflow")?

@@ -130,6 +130,7 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_do() -> Result<()> {
     check(&[("TEMPORAL_ADDRESS", "127.0.0.1:9")], &["127.0.0.1:9"])?;
     check(&[("STRIPE_API_BASE", "http://127.0.0.1:9")], &["127.0.0.1:9"])?;
     check(&[("TEMPORAL_NAMESPACE", "elsewhere")], &["elsewhere"])?;
+    check(&[("WORKER_MAX_ACTIVITIES", "0")], &["WORKER_MAX_ACTIVITIES is not a whole number"])?;
     let untaught = World::named("cli-untaught").untaught_temporal().without_worker()?;
     check(
         &[("TEMPORAL_ADDRESS", &untaught.temporal.address())],

@@ -2,6 +2,7 @@
 
 use domain::license::LicenseRules;
 use domain::words::AppUrl;
+use domain::worker_settings::WorkerSettings;
 use store::{DatabaseConfig, Store};
 use stripe_gateway::StripeConfig;
 use temporalio_client::Url;
@@ -42,6 +43,7 @@ impl Settings {
             }),
             check("licence rules", &rules, licence_rules),
             app_url(lookup),
+            check("worker's own", &WorkerSettings::from_env(lookup).map_err(Failure::setting), own),
         ];
         let database = match (database, master, rules) {
             (Ok(config), Ok(master), Ok(rules)) => {
@@ -59,6 +61,14 @@ fn check<T>(name: &'static str, setting: &Result<T, Failure>, found: impl FnOnce
         Ok(setting) => Check::ok(name, found(setting)),
         Err(failure) => Check::failed(name, failure),
     }
+}
+
+fn own(settings: &WorkerSettings) -> String {
+    let WorkerSettings { admin_addr, max_activities, max_workflow_tasks, cached_workflows, log_format } = settings;
+    format!(
+        "health at {admin_addr}; {max_activities} steps and {max_workflow_tasks} workflow tasks at once, \
+         {cached_workflows} runs cached; {log_format:?} log"
+    )
 }
 
 fn licence_rules(rules: &LicenseRules) -> String {
