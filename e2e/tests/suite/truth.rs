@@ -119,7 +119,7 @@ fn two_imports_of_one_tenant_wait_for_each_other() -> Result<()> {
         call["stripe_subscription_id"] = json!(subscription);
         runs.push(world.start_with(&format!("create-tenant-import-{n}"), &call.to_string())?);
     }
-    // Without a lock of their own both would have derived by now, and wait only to write.
+    // One holds the customer and waits for the tenant, the other waits for the customer.
     world.wait_for_lock_waiters(2)?;
     lock.run("COMMIT")?;
     for run in runs {
@@ -130,6 +130,25 @@ fn two_imports_of_one_tenant_wait_for_each_other() -> Result<()> {
     ensure!(chain.iter().all(|linked| *linked), "a change was overwritten: {changes:?}");
     assert_eq!(world.value("SELECT licensed_user_count FROM tenants JOIN stripe_customers USING (tenant)")?, "30");
     Ok(())
+}
+
+/// Rule 5: the count is derived and written under the lock of the tenant's row. Without it a count
+/// derived before another's commit could be written after it.
+#[test]
+fn a_count_is_set_under_the_tenants_lock() -> Result<()> {
+    let world = World::named("count-lock").start()?;
+    let tenant = "55555555-5555-4555-8555-555555555555";
+    let input = json!({"email": "l@example.com", "client_name": "L", "tenant_id": tenant}).to_string();
+    world.start_with("create-tenant-first", &input)?.result()?;
+    let mut lock = world.session()?;
+    lock.run("BEGIN")?;
+    // Not FOR UPDATE, for which foreign keys would wait too. Nothing is to be written here.
+    lock.run(&format!("SELECT 1 FROM tenants WHERE tenant = '{tenant}' FOR NO KEY UPDATE"))?;
+    let run = world.start_with("create-tenant-second", &input)?;
+    world.wait_for_lock_waiters(1)?;
+    assert_eq!(run.under_way()?.first().map(|(step, _)| step.as_str()), Some("setLicensedUserCount"));
+    lock.run("COMMIT")?;
+    run.result().map(drop)
 }
 
 /// Rule 8: an event that is parked while its customer gets a tenant is released all the same.
