@@ -25,7 +25,8 @@ CREATE UNIQUE INDEX there_is_one_master_billing_tenant ON tenants ((true)) WHERE
 -- "Another tenant has this e-mail" is asked at every onboarding.
 CREATE INDEX tenants_email ON tenants (email);
 
-CREATE INDEX tenants_created_by_workflow ON tenants (created_by_workflow);
+-- A workflow makes one tenant, ever: also when an attempt of a run that is long gone comes late.
+CREATE UNIQUE INDEX a_workflow_makes_one_tenant ON tenants (created_by_workflow);
 
 -- "Why does this tenant have 12 licences?" has an answer. Written in the transaction that
 -- changes the count, never later.
