@@ -77,6 +77,37 @@ fn the_worker_says_which_mode_is_active_and_waits_for_stripe() -> Result<()> {
     Ok(())
 }
 
+/// Postgres is asked before Stripe is, and is not there: nothing leaves for Stripe.
+#[test]
+fn live_mode_is_said_as_exactly() -> Result<()> {
+    let world = World::named("live").without_worker()?;
+    let _worker = world.launch_worker(&[
+        ("STRIPE_MODE", "live"),
+        ("STRIPE_LIVE_SECRET_KEY", "sk_live_nobodys"),
+        ("STRIPE_API_BASE", "https://api.stripe.com"),
+        ("DATABASE_URL", "postgres://a:b@127.0.0.1:9/none"),
+    ])?;
+    stack::deadline::poll("the worker to wait for Postgres", Duration::from_secs(30), || {
+        Ok(world.worker_log().contains("Postgres does not answer yet").then_some(()))
+    })?;
+    let log = world.worker_log();
+    ensure!(log.contains("[Stripe] Service initialized in LIVE mode"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn the_worker_waits_for_temporal_and_can_be_seen_waiting() -> Result<()> {
+    let world = World::named("no-temporal").without_worker()?;
+    let worker = world.launch_worker(&[("TEMPORAL_ADDRESS", "127.0.0.1:9")])?;
+    stack::deadline::poll("the worker to wait for Temporal", Duration::from_secs(30), || {
+        Ok(world.worker_log().contains("Temporal does not answer yet").then_some(()))
+    })?;
+    ensure!(worker.is_running(), "{}", world.worker_log());
+    let (health, ready) = (world.admin("/healthz")?, world.admin("/readyz")?);
+    assert_eq!((health.status, ready.status, ready.body.as_str()), (200, 503, "starting\n"));
+    Ok(())
+}
+
 #[test]
 fn a_server_that_does_not_know_our_search_attributes_is_taught() -> Result<()> {
     let world = World::named("untaught").untaught_temporal().without_worker()?;
