@@ -23,7 +23,7 @@ impl<T> From<T> for Untrusted<T> {
     }
 }
 
-impl<T: Clone> Untrusted<T> {
+impl<T> Untrusted<T> {
     /// The value, or the refusal that fails the workflow.
     pub fn into_valid(self) -> Result<T, Refusal> {
         self.0.map_err(Refusal::Input)

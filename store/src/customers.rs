@@ -25,8 +25,7 @@ impl Store {
         Ok(query.fetch_optional(&self.pool).await?.map(TenantId::from))
     }
 
-    /// Completes the row of a claimed customer. What it has is kept, so a second run changes
-    /// nothing.
+    /// Completes the row of a claimed customer. What it has is kept.
     pub async fn complete_customer(&self, new: &NewStripeCustomer) -> Result<(), Error> {
         let updated = sqlx::query!(
             "UPDATE stripe_customers SET

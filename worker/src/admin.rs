@@ -72,9 +72,9 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Read
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(admin);
-    let listener = tokio::net::TcpListener::bind(config.own.admin_addr)
+    let listener = tokio::net::TcpListener::bind(config.worker.admin_addr)
         .await
-        .with_context(|| format!("ADMIN_ADDR {} cannot be listened on", config.own.admin_addr))?;
+        .with_context(|| format!("ADMIN_ADDR {} cannot be listened on", config.worker.admin_addr))?;
     tracing::info!(address = %listener.local_addr()?, "health and metrics");
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(readiness)

@@ -17,7 +17,7 @@ pub(crate) struct Config {
     pub(crate) master: TenantId,
     pub(crate) app_url: AppUrl,
     pub(crate) task_queue: String,
-    pub(crate) own: WorkerSettings,
+    pub(crate) worker: WorkerSettings,
 }
 
 /// A setting that is missing or wrong.
@@ -38,7 +38,7 @@ pub(crate) enum ConfigError {
     #[error(transparent)]
     AppUrl(#[from] WordError),
     #[error(transparent)]
-    Own(#[from] WorkerSettingsError),
+    Worker(#[from] WorkerSettingsError),
 }
 
 /// Reads `.env`, from here or from a folder above, if there is one. What the environment has
@@ -74,7 +74,7 @@ impl Config {
                 .ok_or(ConfigError::AppUrlMissing)?
                 .try_into()?,
             task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
-            own: WorkerSettings::from_env(&lookup)?,
+            worker: WorkerSettings::from_env(&lookup)?,
         })
     }
 }

@@ -84,10 +84,12 @@ async fn serve() -> Result<()> {
     readiness.close();
     shut_down();
     match tokio::time::timeout(DRAIN_DEADLINE, working).await {
-        Ok(ended) => ended.context("the worker ended while draining")?,
+        Ok(ended) => {
+            ended.context("the worker ended while draining")?;
+            tracing::info!("drained");
+        }
         Err(_) => tracing::warn!("a step did not finish in time; another worker will take it up"),
     }
-    tracing::info!("drained");
     Ok(())
 }
 
@@ -99,14 +101,14 @@ fn options(
 ) -> Result<WorkerOptions> {
     let slots = FixedSizeSlotSupplier::new;
     let tuner = TunerHolder::builder()
-        .workflow_task_slot_supplier(slots(config.own.max_workflow_tasks))
-        .activity_task_slot_supplier(slots(config.own.max_activities))
+        .workflow_task_slot_supplier(slots(config.worker.max_workflow_tasks))
+        .activity_task_slot_supplier(slots(config.worker.max_activities))
         .local_activity_task_slot_supplier(slots(1))
         .nexus_task_slot_supplier(slots(1))
         .build();
     let mut options = WorkerOptions::new(config.task_queue.clone())
         .tuner(tuner)
-        .max_cached_workflows(config.own.cached_workflows)
+        .max_cached_workflows(config.worker.cached_workflows)
         .graceful_shutdown_period(STEP_GRACE)
         .register_workflow::<workflows::CreateTenant>()
         .context("failed to register a workflow")?

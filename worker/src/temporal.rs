@@ -49,6 +49,8 @@ pub(crate) fn runtime(telemetry: &Telemetry) -> Result<Runtime> {
 
 /// How often a server that does not answer is asked again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
+/// How soon the search attributes are listed again after some were registered.
+const RELIST_PAUSE: Duration = Duration::from_millis(200);
 /// Where the SDK looks when nothing is set.
 const SDK_DEFAULT: &str = "http://localhost:7233/";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +98,7 @@ pub(crate) async fn ensure_search_attributes(client: &Client) -> Result<()> {
         }
         register(client, &missing).await?;
         // Listed again: somebody else may have registered only some of them.
-        tokio::time::sleep(RECONNECT_PAUSE.min(Duration::from_millis(200))).await;
+        tokio::time::sleep(RELIST_PAUSE).await;
     }
 }
 

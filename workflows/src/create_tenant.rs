@@ -57,7 +57,7 @@ impl CreateTenant {
 
     async fn onboard(ctx: &mut WorkflowContext<Self>) -> Result<CreateTenantResult, Ending> {
         let input = ctx.state(|s| s.input.clone()).into_valid()?;
-        Self::find_by(ctx, input.tenant_id, &input.stripe_customer_id, &input.stripe_subscription_id);
+        Self::set_search_attributes(ctx, input.tenant_id, &input.stripe_customer_id, &input.stripe_subscription_id);
         let purchase = Self::resolve(ctx, &input).await?;
         let tenant = Self::create(ctx, &input, &purchase).await?;
         Self::insert_customer(ctx, &input, &purchase, tenant.tenant_id).await?;
@@ -72,7 +72,7 @@ impl CreateTenant {
         let options = patience::stripe(format!("look at {}", input.summary()));
         let purchase = ctx.execute_activity(TenantSteps::resolve_purchase, input.clone(), options).await?;
         let tenant = Some(purchase.tenant_id);
-        Self::find_by(ctx, tenant, &purchase.stripe_customer_id, &purchase.stripe_subscription_id);
+        Self::set_search_attributes(ctx, tenant, &purchase.stripe_customer_id, &purchase.stripe_subscription_id);
         ctx.state_mut(|s| s.state.tenant_id = Some(purchase.tenant_id));
         Self::done(ctx, Step::ResolvePurchase);
         Ok(purchase)
@@ -151,7 +151,7 @@ impl CreateTenant {
     async fn tag(ctx: &mut WorkflowContext<Self>, purchase: &Purchase, tenant_id: TenantId) -> Result<(), Ending> {
         let Some(stripe_customer_id) = purchase.stripe_customer_id.clone() else { return Ok(()) };
         let both = ctx.cancellation_token().child_token();
-        let options = patience::until(&both, patience::stripe(format!("tag {stripe_customer_id}")));
+        let options = patience::ended_by(&both, patience::stripe(format!("tag {stripe_customer_id}")));
         let of_customer = CustomerOf { tenant_id, stripe_customer_id };
         let Some(stripe_subscription_id) = purchase.stripe_subscription_id.clone() else {
             Self::begin(ctx, Step::TagCustomer);
@@ -161,22 +161,23 @@ impl CreateTenant {
         };
         Self::begin(ctx, Step::TagSubscription);
         let customer = ctx.execute_activity(TenantSteps::tag_customer, of_customer, options);
-        let options = patience::until(&both, patience::stripe(format!("tag {stripe_subscription_id}")));
+        let options = patience::ended_by(&both, patience::stripe(format!("tag {stripe_subscription_id}")));
         let of_subscription = SubscriptionOf { tenant_id, stripe_subscription_id };
         let subscription = ctx.execute_activity(TenantSteps::tag_subscription, of_subscription, options);
-        let (customer, subscription) = workflows::join!(or_end(customer, &both), or_end(subscription, &both));
+        let (customer, subscription) =
+            workflows::join!(cancelling_the_other(customer, &both), cancelling_the_other(subscription, &both));
         // Both are noted before either ends the run: what was done is done.
         for (step, tagged) in [(Step::TagSubscription, &subscription), (Step::TagCustomer, &customer)] {
             if tagged.is_ok() {
                 Self::done(ctx, step);
             }
         }
-        worse(subscription, customer)
+        failure_of_either(subscription, customer)
     }
 
     /// Sets the attributes that are known and not set yet. The store's call sets none, and a run
     /// that waits or fails at its first step is looked for too.
-    fn find_by(
+    fn set_search_attributes(
         ctx: &WorkflowContext<Self>,
         tenant: Option<TenantId>,
         customer: &Option<StripeCustomerId>,
@@ -232,7 +233,7 @@ impl CreateTenant {
 }
 
 /// Ends the other one too when this one fails.
-async fn or_end(
+async fn cancelling_the_other(
     tag: impl Future<Output = Result<(), ActivityExecutionError>>,
     both: &WorkflowCancellationToken,
 ) -> Result<(), Ending> {
@@ -244,7 +245,7 @@ async fn or_end(
 }
 
 /// Of two endings the one that says why: the other was cancelled because of it.
-fn worse(one: Result<(), Ending>, other: Result<(), Ending>) -> Result<(), Ending> {
+fn failure_of_either(one: Result<(), Ending>, other: Result<(), Ending>) -> Result<(), Ending> {
     match (one, other) {
         (Err(Ending::Failed(error)), _) | (_, Err(Ending::Failed(error))) => Err(Ending::Failed(error)),
         (Err(Ending::Cancelled), _) | (_, Err(Ending::Cancelled)) => Err(Ending::Cancelled),

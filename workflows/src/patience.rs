@@ -25,7 +25,7 @@ pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
 }
 
 /// The same, ended when `token` is cancelled too.
-pub(crate) fn until(token: &WorkflowCancellationToken, options: ActivityOptions) -> ActivityOptions {
+pub(crate) fn ended_by(token: &WorkflowCancellationToken, options: ActivityOptions) -> ActivityOptions {
     let mut options = options;
     options.cancellation_token = Some(token.clone());
     options
