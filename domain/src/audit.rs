@@ -7,6 +7,8 @@ pub enum Cause {
     InitialLicenseCount,
     /// A subscription was imported.
     SubscriptionImport,
+    /// An event of Stripe's said that a subscription changed.
+    SubscriptionEvent,
     /// The count was derived from rows that another transaction had written.
     Derivation,
 }
@@ -17,6 +19,7 @@ impl Cause {
         match self {
             Self::InitialLicenseCount => "initial_license_count",
             Self::SubscriptionImport => "subscription_import",
+            Self::SubscriptionEvent => "subscription_event",
             Self::Derivation => "derivation",
         }
     }

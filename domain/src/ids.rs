@@ -174,6 +174,10 @@ pub enum Price {}
 pub enum Product {}
 /// Marks an [`AccountId`].
 pub enum Account {}
+/// Marks an [`EventId`].
+pub enum Event {}
+/// Marks a [`SubscriptionScheduleId`].
+pub enum SubscriptionSchedule {}
 
 impl Kind for Customer {
     const PREFIX: &'static str = "cus_";
@@ -189,6 +193,12 @@ impl Kind for CheckoutSession {
 }
 impl Kind for Account {
     const PREFIX: &'static str = "acct_";
+}
+impl Kind for Event {
+    const PREFIX: &'static str = "evt_";
+}
+impl Kind for SubscriptionSchedule {
+    const PREFIX: &'static str = "sub_sched_";
 }
 // The seller may choose the id of a product, and of a plan, which then is its price's id; see
 // <https://docs.stripe.com/api/products/create#create_product-id>.
@@ -225,6 +235,10 @@ pub type PriceId = StripeId<Price>;
 pub type ProductId = StripeId<Product>;
 /// A Stripe account, e.g. `acct_1Nv0FGQ9RKHgCVdK`.
 pub type AccountId = StripeId<Account>;
+/// An event, snapshot or thin, e.g. `evt_1NG8Du2eZvKYlo2CUI79vXWy`.
+pub type EventId = StripeId<Event>;
+/// A plan for a subscription's future, e.g. `sub_sched_1Mr3YcLkdIwHu7ixjop3qtff`.
+pub type SubscriptionScheduleId = StripeId<SubscriptionSchedule>;
 
 /// Why a text is not an id. It never repeats the text, which may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

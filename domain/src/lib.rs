@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod create_tenant;
+pub mod event;
 pub mod failure;
 pub mod identity;
 pub mod ids;
@@ -16,6 +17,9 @@ pub mod purchase;
 pub mod refusal;
 pub mod stripe;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod sync_steps;
+pub mod sync_subscription;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod tenant_steps;
 pub mod untrusted;
 pub mod words;
@@ -23,5 +27,6 @@ pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
+    pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{PriceId, StripeSubscriptionId, SubscriptionItemId};
 use crate::refusal::Refusal;
+use crate::stripe::Phase;
 use crate::words::LicenseCount;
 
 /// The state of a subscription, see
@@ -154,11 +155,20 @@ impl LicenseRules {
 
     /// The item of a subscription that counts licences.
     pub fn seats(&self, items: &[Item]) -> Seats {
-        let mut fitting = items.iter().filter(|item| self.prices.is_empty() || self.prices.contains(&item.price));
-        match (fitting.next(), fitting.count()) {
-            (Some(item), 0) => item.seats(),
-            (None, _) | (Some(_), _) => Seats::Ambiguous,
-        }
+        self.counting(items, |item| &item.price).map_or(Seats::Ambiguous, Item::seats)
+    }
+
+    /// How many licences a subscription will be good for when the phase begins; none where that
+    /// cannot be told.
+    pub fn seats_of(&self, phase: &Phase) -> Option<LicenseCount> {
+        self.counting(&phase.items, |(price, _)| price)?.1
+    }
+
+    /// The only one whose price counts.
+    fn counting<'a, T>(&self, items: &'a [T], price: impl Fn(&T) -> &PriceId) -> Option<&'a T> {
+        let mut fitting = items.iter().filter(|item| self.prices.is_empty() || self.prices.contains(price(item)));
+        let first = fitting.next()?;
+        fitting.next().is_none().then_some(first)
     }
 }
 

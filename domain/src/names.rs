@@ -8,11 +8,19 @@ pub const TASK_QUEUE: &str = "alga-psa-workflows";
 pub mod workflow {
     /// A purchase becomes a tenant.
     pub const CREATE_TENANT: &str = "createTenantWorkflow";
+    /// A subscription's rows say what Stripe says.
+    pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
+}
+
+/// Signals.
+pub mod signal {
+    /// To a sync: an event says that the subscription changed.
+    pub const SUBSCRIPTION_EVENT: &str = "subscriptionEvent";
 }
 
 /// Queries.
 pub mod query {
-    /// Where an onboarding stands.
+    /// Where a run stands.
     pub const STATE: &str = "state";
 }
 
@@ -43,4 +51,6 @@ pub mod metadata {
     pub const PENDING_TENANT: &str = "pending_tenant";
     /// On a subscription: it is an add-on and licenses nobody.
     pub const ADDON_KEY: &str = "addon_key";
+    /// On a subscription: what the store will call the tenant.
+    pub const CLIENT_NAME: &str = "client_name";
 }

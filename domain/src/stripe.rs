@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::ids::{
     AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
-    TenantId,
+    SubscriptionScheduleId, TenantId,
 };
 use crate::license::{Item, LicenseRules, Status};
 use crate::names::metadata;
@@ -33,6 +33,10 @@ pub struct StripeAccount {
 pub struct StripeCustomer {
     /// Its id.
     pub id: StripeCustomerId,
+    /// As the customer wrote it.
+    pub email: Option<String>,
+    /// Full name, or the name of a business.
+    pub name: Option<String>,
     /// Tags.
     pub metadata: Metadata,
 }
@@ -69,6 +73,8 @@ pub struct StripeSubscription {
     pub cancel_at_period_end: bool,
     /// When its end was asked for.
     pub canceled_at: Option<i64>,
+    /// The plan for its future, if it has one.
+    pub schedule: Option<SubscriptionSchedule>,
     /// Tags.
     pub metadata: Metadata,
 }
@@ -92,6 +98,24 @@ impl StripeSubscription {
             seats: rules.seats(&self.license_items()),
         }
     }
+}
+
+/// A plan for a subscription's future, see <https://docs.stripe.com/api/subscription_schedules/object>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionSchedule {
+    /// Its id.
+    pub id: SubscriptionScheduleId,
+    /// What comes after the phase that runs.
+    pub next_phase: Option<Phase>,
+}
+
+/// What a subscription will consist of, from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// The moment.
+    pub start: i64,
+    /// Price and quantity of each item.
+    pub items: Vec<(PriceId, Option<LicenseCount>)>,
 }
 
 /// One line of a subscription, see <https://docs.stripe.com/api/subscription_items/object>.

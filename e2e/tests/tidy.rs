@@ -9,14 +9,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the product may be built on. Four floors, no arrow up, no circle.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("domain", &[]),
     ("workflows", &["domain"]),
     ("store", &["domain"]),
     ("stripe-gateway", &["domain"]),
+    ("service", &["domain", "store"]),
     ("activities", &["domain", "store", "stripe-gateway"]),
-    ("worker", &["domain", "workflows", "activities", "store", "stripe-gateway"]),
-    ("starter-cli", &["domain", "workflows", "store", "stripe-gateway"]),
+    ("worker", &["domain", "workflows", "activities", "store", "stripe-gateway", "service"]),
+    ("starter-cli", &["domain", "workflows", "store", "stripe-gateway", "service"]),
 ];
 
 /// What the product is developed with. It may use anything, and the product none of it.

@@ -2,6 +2,7 @@
 //! only for what it needs.
 
 use domain::ids::{IdError, TenantId};
+pub(crate) use service::settings::lookup;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -9,25 +10,13 @@ use crate::failure::Failure;
 /// The setting that names the owner of the Stripe account.
 pub(crate) const MASTER: &str = "MASTER_BILLING_TENANT_ID";
 
-/// Reads `.env`, from here or from a directory above, if there is one. What the environment
-/// has already stays.
+/// Reads `.env`, if there is one.
 pub(crate) fn load_dotenv() -> Result<(), Failure> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The error quotes the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(..)) => Err(Failure::new(
-            Exit::Usage,
-            ".env has a line that is not NAME=value",
-            "correct it; a value with spaces or # stands in quotes",
-        )),
-        Err(_) => Err(Failure::new(Exit::Usage, ".env cannot be read", "make it readable, or move it away")),
-    }
-}
-
-/// A setting's value; an empty one is none.
-pub(crate) fn lookup(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    service::settings::load_dotenv().map_err(|error| {
+        let said = error.to_string();
+        let (what, next) = said.split_once("; ").unwrap_or((&said, "correct it"));
+        Failure::new(Exit::Usage, what, next)
+    })
 }
 
 /// The tenant that owns the Stripe account.

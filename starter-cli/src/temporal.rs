@@ -4,7 +4,6 @@ use std::error::Error;
 use std::time::Duration;
 
 use domain::names::TASK_QUEUE;
-use temporalio_client::envconfig::{ConfigError, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, Url};
@@ -14,9 +13,6 @@ use crate::failure::Failure;
 
 /// A person waits in front of it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the SDK assumes where no address is set.
-const SDK_DEFAULT: &str = "http://localhost:7233/";
 
 /// `TEMPORAL_*`: where it is, which queue our workers poll, where its UI stands.
 pub(crate) struct TemporalConfig {
@@ -31,13 +27,7 @@ pub(crate) struct TemporalConfig {
 impl TemporalConfig {
     /// The settings that `lookup` knows by their names, and the SDK's own, which it reads itself.
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
-        let (mut connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-            .map_err(|error| setting(without_the_file(&error)))?;
-        if connection.target.as_str() == SDK_DEFAULT {
-            // Not the name, which may resolve to ::1 first, where a development server is not.
-            let _ = connection.target.set_host(Some("127.0.0.1"));
-        }
-        connection.connect_timeout = Some(CONNECT_TIMEOUT);
+        let (connection, client) = service::temporal::settings().map_err(setting)?;
         let ui = lookup("TEMPORAL_UI_URL").map(|text| ui(&text)).transpose()?;
         let task_queue = lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| TASK_QUEUE.to_owned());
         Ok(Self { connection, client, task_queue, ui })
@@ -111,16 +101,6 @@ impl TemporalConfig {
     fn workflows(&self) -> Option<String> {
         let ui = self.ui.as_ref()?.as_str().trim_end_matches('/');
         Some(format!("{ui}/namespaces/{}/workflows", self.namespace()))
-    }
-}
-
-/// The loader's own words quote the configuration file, which may hold an API key.
-fn without_the_file(error: &ConfigError) -> String {
-    match error {
-        ConfigError::ProfileNotFound(profile) => format!("TEMPORAL_PROFILE: there is no profile {profile:?}"),
-        ConfigError::InvalidConfig(_) | ConfigError::LoadError(_) => {
-            "the TEMPORAL_* settings, or the file of TEMPORAL_CONFIG_FILE, cannot be read".to_owned()
-        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::wire;
 
 /// Expansion stops at four levels, see <https://docs.stripe.com/expand>; this is just four.
 const PRODUCT_OF_EACH_ITEM: &str = "items.data.price.product";
+const SCHEDULE: &str = "schedule";
 
 /// What an onboarded customer is tagged with.
 #[derive(Clone, Debug)]
@@ -59,9 +60,10 @@ impl Stripe {
         Ok(self.get::<wire::Customer>(request, id.as_str()).await?.alive()?)
     }
 
-    /// A subscription with the product of each of its items.
+    /// A subscription with the product of each of its items, and its schedule.
     pub async fn subscription(&self, id: &StripeSubscriptionId) -> Result<StripeSubscription, Error> {
-        let request = RetrieveSubscription::new(id.as_str()).expand([PRODUCT_OF_EACH_ITEM.to_owned()]).build();
+        let expand = [PRODUCT_OF_EACH_ITEM, SCHEDULE].map(str::to_owned);
+        let request = RetrieveSubscription::new(id.as_str()).expand(expand).build();
         Ok(self.get::<wire::Subscription>(request, id.as_str()).await?.into())
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::ids::{
     AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
+    SubscriptionScheduleId,
 };
 use domain::license::Status;
 use domain::stripe::{self, StripeAccount, StripeSubscription};
@@ -50,6 +51,8 @@ pub(crate) struct Customer {
     id: StripeCustomerId,
     #[serde(default)]
     deleted: bool,
+    email: Option<String>,
+    name: Option<String>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
@@ -59,7 +62,7 @@ impl Customer {
         if self.deleted {
             return Err(domain::refusal::Refusal::DeletedCustomer(self.id));
         }
-        Ok(stripe::StripeCustomer { id: self.id, metadata: self.metadata })
+        Ok(stripe::StripeCustomer { id: self.id, email: self.email, name: self.name, metadata: self.metadata })
     }
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct Subscription {
     cancel_at: Option<i64>,
     cancel_at_period_end: bool,
     canceled_at: Option<i64>,
+    schedule: Option<Schedule>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
@@ -141,6 +145,46 @@ struct Product {
     metadata: BTreeMap<String, String>,
 }
 
+/// A subscription schedule, expanded.
+#[derive(Deserialize)]
+struct Schedule {
+    id: SubscriptionScheduleId,
+    current_phase: Option<CurrentPhase>,
+    phases: Vec<Phase>,
+}
+
+#[derive(Deserialize)]
+struct CurrentPhase {
+    end_date: i64,
+}
+
+#[derive(Deserialize)]
+struct Phase {
+    start_date: i64,
+    items: Vec<PhaseItem>,
+}
+
+#[derive(Deserialize)]
+struct PhaseItem {
+    price: PriceId,
+    quantity: Option<LicenseCount>,
+}
+
+impl Schedule {
+    /// Phases follow each other without a gap; before the first begins there is no current one.
+    fn into_domain(self) -> stripe::SubscriptionSchedule {
+        let ended = self.current_phase.map_or(i64::MIN, |phase| phase.end_date);
+        let to_come = self.phases.into_iter().filter(|phase| phase.start_date >= ended);
+        stripe::SubscriptionSchedule {
+            id: self.id,
+            next_phase: to_come.min_by_key(|phase| phase.start_date).map(|phase| stripe::Phase {
+                start: phase.start_date,
+                items: phase.items.into_iter().map(|item| (item.price, item.quantity)).collect(),
+            }),
+        }
+    }
+}
+
 impl From<Subscription> for StripeSubscription {
     fn from(read: Subscription) -> Self {
         Self {
@@ -152,6 +196,7 @@ impl From<Subscription> for StripeSubscription {
             cancel_at: read.cancel_at,
             cancel_at_period_end: read.cancel_at_period_end,
             canceled_at: read.canceled_at,
+            schedule: read.schedule.map(Schedule::into_domain),
             metadata: read.metadata,
         }
     }

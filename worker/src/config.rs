@@ -1,4 +1,4 @@
-//! The worker's settings, put together from the crates that own them, and the `.env` file.
+//! The worker's settings, put together from the crates that own them.
 
 use domain::ids::{IdError, TenantId};
 use domain::license::{LicenseRules, LicenseRulesError};
@@ -39,25 +39,6 @@ pub(crate) enum ConfigError {
     AppUrl(#[from] WordError),
     #[error(transparent)]
     Worker(#[from] WorkerSettingsError),
-}
-
-/// Reads `.env`, from here or from a folder above, if there is one. What the environment has
-/// already stays. A broken file stops the worker: reading stops at the bad line, and the settings
-/// below it would be missing without a word.
-pub(crate) fn load_dotenv() -> anyhow::Result<()> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The error quotes the line, which may hold a secret.
-        Err(_) => anyhow::bail!(
-            ".env cannot be read, or has a line that is not NAME=value; a value with spaces stands in quotes"
-        ),
-    }
-}
-
-/// A setting's value; an empty one is none, as container files like to have it.
-pub(crate) fn lookup(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 impl Config {

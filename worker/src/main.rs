@@ -4,10 +4,8 @@
 //! the key against those of the database, and the search attributes. What stands in the way
 //! for good stops it with the setting's name; what may pass is waited for.
 
-mod admin;
 mod config;
 mod hold_points;
-mod logging;
 mod observe;
 mod startup;
 mod temporal;
@@ -16,6 +14,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use service::settings::{load_dotenv, lookup};
+use service::telemetry::Telemetry;
+use service::{admin, logging};
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +32,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
     // Before there is a second thread: it writes into the environment.
-    if let Err(error) = config::load_dotenv().and_then(|()| Ok(logging::start(config::lookup)?)) {
+    if let Err(error) = load_dotenv().map_err(anyhow::Error::new).and_then(|()| Ok(logging::start(lookup)?)) {
         eprintln!("ConfigurationError: {error}");
         return ExitCode::FAILURE;
     }
@@ -46,11 +47,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve() -> Result<()> {
-    let config = Config::from_env(config::lookup).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let config = Config::from_env(lookup).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
     let hold_points =
-        HoldPoints::from_env(config::lookup, &config.stripe.base).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
-    let telemetry = temporal::telemetry().context("failed to start the metrics")?;
-    let readiness = admin::serve(&config, &telemetry).await?;
+        HoldPoints::from_env(lookup, &config.stripe.base).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let telemetry = Telemetry::start().context("failed to start the metrics")?;
+    let readiness = admin::serve(config.worker.admin_addr, &telemetry).await?;
     let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     let stopped = async move {
@@ -64,7 +65,7 @@ async fn serve() -> Result<()> {
         () = &mut stopped => return Ok(()),
         parts = startup::start(&config, &telemetry) => parts?,
     };
-    readiness.open(&parts);
+    readiness.open(parts.store.clone(), parts.client.clone());
     let observer = Observer::new(&telemetry);
     let runtime = temporal::runtime(&telemetry)?;
     let mut worker =

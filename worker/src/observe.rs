@@ -7,14 +7,13 @@ use std::time::Instant;
 use domain::failure::FailureKind;
 use domain::steps;
 use futures::FutureExt;
+use service::telemetry::Telemetry;
 use temporalio_common::telemetry::metrics::{CoreMeter, Counter, MetricKeyValue, MetricParameters};
 use temporalio_sdk::activities::ActivityError;
 use temporalio_sdk::interceptors::{
     ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, ExecuteActivityResult, Next,
 };
 use tracing::Instrument;
-
-use crate::temporal::Telemetry;
 
 /// Watches every step of this worker.
 pub(crate) struct Observer {

@@ -3,17 +3,16 @@
 //! One database, one Stripe account, one mode: a worker whose key opens another account than
 //! the database belongs to must not write a row.
 
-use std::time::Duration;
-
 use activities::TenantActivities;
 use anyhow::{Result, bail};
-use domain::failure::{Classify, Retry};
-use store::{AccountRow, SchemaState, Store};
+use service::startup::{check_schema, patiently};
+use service::telemetry::Telemetry;
+use store::{AccountRow, Store};
 use stripe_gateway::{Mode, Stripe};
 use temporalio_client::Client;
 
 use crate::config::Config;
-use crate::temporal::{self, Telemetry};
+use crate::temporal;
 
 /// What the worker runs on.
 pub(crate) struct Parts {
@@ -27,36 +26,12 @@ pub(crate) async fn start(config: &Config, telemetry: &Telemetry) -> Result<Part
     let stripe = Stripe::new(config.stripe.clone())?;
     tracing::info!("[Stripe] Service initialized in {} mode", stripe.mode());
     let store = Store::new(&config.database, config.master, config.rules.clone());
-    check_schema(config, &store).await?;
+    check_schema(config.master, &store).await?;
     check_account(&store, &stripe).await?;
-    let client = temporal::connect(telemetry).await?;
+    let client = service::temporal::connect(telemetry).await?;
     temporal::ensure_search_attributes(&client).await?;
     let activities = TenantActivities::new(store.clone(), stripe, config.app_url.clone());
     Ok(Parts { client, store, activities })
-}
-
-async fn check_schema(config: &Config, store: &Store) -> Result<()> {
-    let run = "run: tenantry migrate --master-tenant";
-    match patiently("Postgres", || store.schema()).await? {
-        SchemaState::Current(_) => {}
-        SchemaState::Behind(version) => {
-            bail!(
-                "ConfigurationError: the database's schema is at version {version} and behind; {run} {}",
-                config.master
-            )
-        }
-        // An older worker goes on while a newer one is rolled out: migrations only add.
-        SchemaState::Ahead(version) => tracing::warn!(version, "the database's schema is newer than this worker"),
-    }
-    match patiently("Postgres", || store.master_of_the_database()).await? {
-        Some(master) if master == config.master => {}
-        Some(master) => bail!(
-            "ConfigurationError: MASTER_BILLING_TENANT_ID {} is not the master billing tenant of the database, which is {master}",
-            config.master,
-        ),
-        None => bail!("ConfigurationError: the database has no master billing tenant; {run} {}", config.master),
-    }
-    Ok(())
 }
 
 async fn check_account(store: &Store, stripe: &Stripe) -> Result<()> {
@@ -74,28 +49,4 @@ async fn check_account(store: &Store, stripe: &Stripe) -> Result<()> {
         );
     }
     Ok(())
-}
-
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// Asks until there is an answer, unless asking again cannot help.
-async fn patiently<T, E, F>(who: &str, ask: impl Fn() -> F) -> Result<T>
-where
-    E: Classify,
-    F: Future<Output = Result<T, E>>,
-{
-    loop {
-        let error = match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let (kind, retry) = (error.kind(), error.retry());
-        let error = anyhow::Error::new(error);
-        let pause = match retry {
-            Retry::Never => return Err(error),
-            Retry::Backoff | Retry::Spread => PAUSE,
-        };
-        tracing::warn!(%kind, "{who} does not answer yet: {error:#}");
-        tokio::time::sleep(pause).await;
-    }
 }

@@ -1,91 +1,27 @@
-//! The way to Temporal: connection, telemetry, search attributes.
+//! What the worker needs of Temporal: its runtime, and search attributes that the server knows.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use domain::names::search_attribute;
-use temporalio_client::envconfig::{ConfigError, LoadClientConfigProfileOptions};
+use service::telemetry::Telemetry;
+use service::temporal::RECONNECT_PAUSE;
 use temporalio_client::tonic::{Code, IntoRequest};
-use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient};
+use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
 use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
-use temporalio_common::telemetry::metrics::CoreMeter;
-use temporalio_common::telemetry::{
-    PrometheusExporterOptions, TelemetryOptions, start_prometheus_metric_exporter, telemetry_init,
-};
 use temporalio_sdk::Runtime;
 use temporalio_sdk::runtime::RuntimeOptions;
 
-/// The SDK's metrics, and the loopback address where it serves them for [`crate::admin`].
-pub(crate) struct Telemetry {
-    pub(crate) meter: Arc<dyn CoreMeter>,
-    pub(crate) exporter: SocketAddr,
-}
-
-/// Starts the SDK's exporter on a port of its own, which the admin listener reads.
-pub(crate) fn telemetry() -> Result<Telemetry> {
-    let options = PrometheusExporterOptions::builder()
-        .socket_addr((Ipv4Addr::LOCALHOST, 0).into())
-        .counters_total_suffix(true)
-        .unit_suffix(true)
-        .use_seconds_for_durations(true)
-        .build();
-    let exporter = start_prometheus_metric_exporter(options)?;
-    Ok(Telemetry { meter: exporter.meter, exporter: exporter.bound_addr })
-}
+/// How soon the search attributes are listed again after some were registered.
+const RELIST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The SDK's runtime on this process's tokio.
 pub(crate) fn runtime(telemetry: &Telemetry) -> Result<Runtime> {
-    let options = RuntimeOptions::builder()
-        .telemetry_options(TelemetryOptions::builder().metrics(telemetry.meter.clone()).build())
-        .build()
-        .map_err(|e| anyhow!(e))?;
+    let options = RuntimeOptions::builder().telemetry_options(telemetry.options()).build().map_err(|e| anyhow!(e))?;
     Runtime::from_current_tokio(options).context("failed to start Temporal's runtime")
-}
-
-/// How often a server that does not answer is asked again.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
-/// How soon the search attributes are listed again after some were registered.
-const RELIST_PAUSE: Duration = Duration::from_millis(200);
-/// Where the SDK looks when nothing is set.
-const SDK_DEFAULT: &str = "http://localhost:7233/";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A client, as `TEMPORAL_*` says; waits for the server.
-pub(crate) async fn connect(telemetry: &Telemetry) -> Result<Client> {
-    loop {
-        let (mut connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-            .map_err(|error| anyhow!("ConfigurationError: {}", without_the_file(&error)))?;
-        connection.connect_timeout = Some(CONNECT_TIMEOUT);
-        if connection.target.as_str() == SDK_DEFAULT {
-            // `localhost` may be an IPv6 address first, where a development server does not listen.
-            let _ = connection.target.set_host(Some("127.0.0.1"));
-        }
-        connection.metrics_meter =
-            telemetry_init(TelemetryOptions::builder().metrics(telemetry.meter.clone()).build())?
-                .get_temporal_metric_meter();
-        let target =
-            format!("{}:{}", connection.target.host_str().unwrap_or_default(), connection.target.port().unwrap_or(443));
-        match Connection::connect(connection).await {
-            Ok(connection) => return Client::new(connection, client).context("failed to make a client of Temporal"),
-            Err(error) => tracing::warn!(target, "Temporal does not answer yet: {error:#}"),
-        }
-        tokio::time::sleep(RECONNECT_PAUSE).await;
-    }
-}
-
-/// The loader's own words quote the configuration file, which may hold an API key.
-fn without_the_file(error: &ConfigError) -> String {
-    match error {
-        ConfigError::ProfileNotFound(profile) => format!("TEMPORAL_PROFILE: there is no profile {profile:?}"),
-        ConfigError::InvalidConfig(_) | ConfigError::LoadError(_) => {
-            "the TEMPORAL_* settings, or the file of TEMPORAL_CONFIG_FILE, cannot be read".to_owned()
-        }
-    }
 }
 
 /// Makes sure that the server knows our search attributes: one that it does not know would

@@ -15,16 +15,14 @@ use temporalio_client::tonic::IntoRequest;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::config::Config;
-use crate::startup::Parts;
-use crate::temporal::Telemetry;
+use crate::telemetry::Telemetry;
 
 /// How long a service that is asked for a sign of life may take.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
-/// Whether the worker works, and whom to ask.
+/// Whether the program works, and whom to ask.
 #[derive(Clone)]
-pub(crate) struct Readiness(Arc<Mutex<Phase>>);
+pub struct Readiness(Arc<Mutex<Phase>>);
 
 enum Phase {
     Starting,
@@ -33,13 +31,13 @@ enum Phase {
 }
 
 impl Readiness {
-    /// The worker takes steps from now on.
-    pub(crate) fn open(&self, parts: &Parts) {
-        self.enter(Phase::Working { store: parts.store.clone(), client: parts.client.clone() });
+    /// The program takes work from now on, and needs these to do it.
+    pub fn open(&self, store: Store, client: Client) {
+        self.enter(Phase::Working { store, client });
     }
 
-    /// The worker takes no more steps.
-    pub(crate) fn close(&self) {
+    /// The program takes no more work.
+    pub fn close(&self) {
         self.enter(Phase::Draining);
     }
 
@@ -63,8 +61,8 @@ struct Admin {
     exporter: SocketAddr,
 }
 
-/// Serves from now on, so that a worker which waits for a service can be seen waiting.
-pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Readiness> {
+/// Serves from now on, so that a program which waits for a service can be seen waiting.
+pub async fn serve(address: SocketAddr, telemetry: &Telemetry) -> Result<Readiness> {
     let readiness = Readiness(Arc::new(Mutex::new(Phase::Starting)));
     let admin = Admin { readiness: readiness.clone(), exporter: telemetry.exporter };
     let router = Router::new()
@@ -72,9 +70,9 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Read
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(admin);
-    let listener = tokio::net::TcpListener::bind(config.worker.admin_addr)
+    let listener = tokio::net::TcpListener::bind(address)
         .await
-        .with_context(|| format!("ADMIN_ADDR {} cannot be listened on", config.worker.admin_addr))?;
+        .with_context(|| format!("ADMIN_ADDR {address} cannot be listened on"))?;
     tracing::info!(address = %listener.local_addr()?, "health and metrics");
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(readiness)

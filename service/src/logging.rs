@@ -5,9 +5,11 @@ use tracing_subscriber::EnvFilter;
 
 /// A setting of the log that is wrong.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LogError {
+pub enum LogError {
+    /// `LOG_FORMAT`.
     #[error(transparent)]
     Format(#[from] WorkerSettingsError),
+    /// `RUST_LOG`.
     #[error("RUST_LOG is not a filter such as info or info,stripe_gateway=debug")]
     Filter,
 }
@@ -16,7 +18,7 @@ pub(crate) enum LogError {
 const QUIET_SDK: &str = "info,temporalio_sdk=warn,temporalio_sdk_core=warn";
 
 /// Starts the log as `LOG_FORMAT` and `RUST_LOG` say. Lines go to standard error.
-pub(crate) fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
+pub fn start(lookup: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
     let filter = lookup("RUST_LOG").unwrap_or_else(|| QUIET_SDK.to_owned());
     let filter = EnvFilter::try_new(filter).map_err(|_| LogError::Filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

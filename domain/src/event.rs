@@ -1,0 +1,77 @@
+//! What becomes of an event of Stripe's after it was taken in.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where an event stands. An event that was answered 2xx has exactly one of these, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventStatus {
+    /// Committed, and not settled yet.
+    Pending,
+    /// A read of Stripe that began after the event was taken up is in the rows.
+    Completed,
+    /// The twin of an event that is completed: one change, told twice.
+    Superseded,
+    /// Nothing of ours changes by it.
+    Ignored,
+    /// Its customer has no tenant yet.
+    Parked,
+    /// A permanent error, named; its run failed too.
+    Failed,
+}
+
+impl EventStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Completed, Self::Superseded, Self::Ignored, Self::Parked, Self::Failed];
+
+    /// The name in `stripe_webhook_events.processing_status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+            Self::Superseded => "superseded",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for EventStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EventStatus {
+    type Err = UnknownEventStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEventStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownEventStatus)
+    }
+}
+
+/// Not a status of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected pending, completed, superseded, ignored, parked or failed")]
+pub struct UnknownEventStatus;
+
+/// How an event tells of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// With the object as it was, see <https://docs.stripe.com/api/events/object>.
+    Snapshot,
+    /// With the object's id alone, see <https://docs.stripe.com/event-destinations#thin-events>.
+    Thin,
+}
+
+impl EventKind {
+    /// The name in `stripe_webhook_events.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Thin => "thin",
+        }
+    }
+}

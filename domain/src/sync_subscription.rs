@@ -1,0 +1,84 @@
+//! What goes into `syncSubscriptionWorkflow`, what comes out, and what it says meanwhile.
+
+use serde::{Deserialize, Serialize};
+
+use crate::create_tenant::RunError;
+use crate::ids::{EventId, StripeSubscriptionId, TenantId};
+
+/// Which subscription to bring up to what Stripe says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncSubscriptionInput {
+    /// The subscription.
+    pub stripe_subscription_id: StripeSubscriptionId,
+    /// Events that an earlier run of the same chain had taken up and not settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<EventId>,
+    /// What the earlier runs of the same chain did.
+    #[serde(default)]
+    pub handled: Handled,
+}
+
+impl SyncSubscriptionInput {
+    /// The input of the first run.
+    pub fn new(stripe_subscription_id: StripeSubscriptionId) -> Self {
+        Self { stripe_subscription_id, waiting: Vec::new(), handled: Handled::default() }
+    }
+
+    /// The workflow id under which one sync of this subscription runs at a time.
+    pub fn workflow_id(&self) -> String {
+        format!("sync-subscription-{}", self.stripe_subscription_id)
+    }
+}
+
+/// The signal `subscriptionEvent`: something changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionEvent {
+    /// The event that says so.
+    pub event_id: EventId,
+}
+
+/// How many events were settled, and how; also the workflow's result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handled {
+    /// Reads of Stripe that were written.
+    #[serde(default)]
+    pub reads: u32,
+    /// Covered by a read.
+    #[serde(default)]
+    pub completed: u32,
+    /// Twins of those.
+    #[serde(default)]
+    pub superseded: u32,
+    /// Waiting for the customer's tenant.
+    #[serde(default)]
+    pub parked: u32,
+    /// Not settled by this run, since another had settled them before.
+    #[serde(default)]
+    pub settled_before: u32,
+}
+
+impl Handled {
+    /// This and that.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            reads: self.reads + other.reads,
+            completed: self.completed + other.completed,
+            superseded: self.superseded + other.superseded,
+            parked: self.parked + other.parked,
+            settled_before: self.settled_before + other.settled_before,
+        }
+    }
+}
+
+/// The answer to the query `state`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncSubscriptionState {
+    /// Events that wait for the next read.
+    pub waiting: u32,
+    /// What was done.
+    pub handled: Handled,
+    /// Whose subscription it is, once that is known.
+    pub tenant_id: Option<TenantId>,
+    /// What ended the run.
+    pub error: Option<RunError>,
+}

@@ -1,0 +1,11 @@
+//! What every program of ours runs on: where its settings come from, its log, the way to
+//! Temporal, its metrics and its private listener.
+//!
+//! What it leaves out: what a program does, and which settings it asks for.
+
+pub mod admin;
+pub mod logging;
+pub mod settings;
+pub mod startup;
+pub mod telemetry;
+pub mod temporal;
