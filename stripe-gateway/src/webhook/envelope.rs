@@ -158,7 +158,8 @@ const UNIX_SECONDS: &str = "a time in whole Unix seconds, before the year 10000"
 const RFC_3339: &str = "a time such as 2026-01-31T12:00:00Z, from 1970 to 9999";
 
 fn unix_seconds(number: &str) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(number.parse().ok()?, 0)
+    let seconds: u64 = number.parse().ok()?;
+    DateTime::from_timestamp(seconds.try_into().ok()?, 0)
 }
 
 fn rfc3339(text: &str) -> Option<DateTime<Utc>> {
