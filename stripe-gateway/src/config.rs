@@ -1,4 +1,4 @@
-//! The settings that concern Stripe: mode, key, base.
+//! The settings that concern Stripe: mode, key, base. Those of deliveries are in `webhook`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -119,7 +119,7 @@ pub struct StripeConfig {
     pub base: ApiBase,
 }
 
-/// A setting that is missing or wrong. It never repeats a key.
+/// A setting that is missing or wrong. It never repeats a key or a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// `STRIPE_MODE` names no mode.
@@ -144,6 +144,18 @@ pub enum ConfigError {
         /// What is active.
         active: Mode,
     },
+    /// The signing secret is not set.
+    #[error("{0} is not set; take the signing secret from Stripe's dashboard, Developers, Webhooks, at the endpoint")]
+    SigningSecretMissing(&'static str),
+    /// Two commas in a row, or one at an end.
+    #[error("{0} has an empty entry; it is a comma-separated list of signing secrets")]
+    SigningSecretEmpty(&'static str),
+    /// The signing secret is the example's.
+    #[error("{0} is a placeholder; take the signing secret from Stripe's dashboard, Developers, Webhooks")]
+    SigningSecretPlaceholder(&'static str),
+    /// Not a signing secret.
+    #[error("{0} has an entry that is not a signing secret; one starts with whsec_")]
+    SigningSecretWrong(&'static str),
     /// Not a URL.
     #[error("STRIPE_API_BASE is not a URL such as https://api.stripe.com, without a path")]
     BaseWrong,
@@ -157,12 +169,7 @@ impl StripeConfig {
     /// mode, without it the one key there is, whose prefix names the mode.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let stated = match set("STRIPE_MODE").map(|mode| mode.to_lowercase()).as_deref() {
-            None => None,
-            Some("test") => Some(Mode::Test),
-            Some("live") => Some(Mode::Live),
-            Some(_) => return Err(ConfigError::ModeWrong),
-        };
+        let stated = stated_mode(set("STRIPE_MODE"))?;
         let (secret, publishable) = key_names(stated);
         let (mode, key) = secret_key(secret, set(secret), stated)?;
         if let Some(key) = set(publishable) {
@@ -181,6 +188,16 @@ impl StripeConfig {
     }
 }
 
+/// The mode that `STRIPE_MODE` names.
+pub(crate) fn stated_mode(setting: Option<String>) -> Result<Option<Mode>, ConfigError> {
+    match setting.map(|mode| mode.to_lowercase()).as_deref() {
+        None => Ok(None),
+        Some("test") => Ok(Some(Mode::Test)),
+        Some("live") => Ok(Some(Mode::Live)),
+        Some(_) => Err(ConfigError::ModeWrong),
+    }
+}
+
 fn key_names(stated: Option<Mode>) -> (&'static str, &'static str) {
     match stated {
         None => ("STRIPE_SECRET_KEY", "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY"),
@@ -191,22 +208,27 @@ fn key_names(stated: Option<Mode>) -> (&'static str, &'static str) {
 
 fn secret_key(name: &'static str, key: Option<String>, stated: Option<Mode>) -> Result<(Mode, SecretKey), ConfigError> {
     let key = key.ok_or(ConfigError::KeyMissing(name))?;
-    refuse_placeholder(name, &key)?;
-    let found = Mode::of_key(&key, &SECRET_KINDS)
-        .ok_or(ConfigError::KeyWrong(name, "sk_test_, sk_live_, rk_test_ or rk_live_"))?;
+    let found = mode_of_secret_key(name, &key)?;
     refuse_other_mode(name, found, stated.unwrap_or(found))?;
     Ok((found, SecretKey(key)))
 }
 
+/// The mode that a secret or restricted key opens.
+pub(crate) fn mode_of_secret_key(name: &'static str, key: &str) -> Result<Mode, ConfigError> {
+    refuse_placeholder(key, ConfigError::KeyPlaceholder(name))?;
+    Mode::of_key(key, &SECRET_KINDS).ok_or(ConfigError::KeyWrong(name, "sk_test_, sk_live_, rk_test_ or rk_live_"))
+}
+
 fn check_publishable(name: &'static str, key: &str, mode: Mode) -> Result<(), ConfigError> {
-    refuse_placeholder(name, key)?;
+    refuse_placeholder(key, ConfigError::KeyPlaceholder(name))?;
     let found = Mode::of_key(key, &PUBLISHABLE_KINDS).ok_or(ConfigError::KeyWrong(name, "pk_test_ or pk_live_"))?;
     refuse_other_mode(name, found, mode)
 }
 
-fn refuse_placeholder(name: &'static str, key: &str) -> Result<(), ConfigError> {
-    let is_placeholder = key.to_uppercase().contains("REPLACE") || key.contains("...") || key.contains('…');
-    if is_placeholder { Err(ConfigError::KeyPlaceholder(name)) } else { Ok(()) }
+/// What an example shows in place of a key or a secret is refused with `error`.
+pub(crate) fn refuse_placeholder(value: &str, error: ConfigError) -> Result<(), ConfigError> {
+    let is_placeholder = value.to_uppercase().contains("REPLACE") || value.contains("...") || value.contains('…');
+    if is_placeholder { Err(error) } else { Ok(()) }
 }
 
 fn refuse_other_mode(name: &'static str, found: Mode, active: Mode) -> Result<(), ConfigError> {

@@ -1,4 +1,4 @@
-//! All of Stripe's wire: requests, transport, errors, mode.
+//! All of Stripe's wire: requests, transport, errors, signatures, events, mode.
 //!
 //! Requests are built by async-stripe's typed builders, so that a parameter cannot be
 //! misspelt; they travel over our own pooled transport, because theirs has no timeout, opens
@@ -9,12 +9,14 @@ mod config;
 mod error;
 mod requests;
 mod transport;
+mod webhook;
 mod wire;
 
 pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};
+pub use webhook::{Envelope, EnvelopeError, SignatureError, Subject, WebhookConfig};
 
 /// The API version that every request names, and so the shape of every answer. Fixed by the
 /// version of async-stripe: upgrading the crate changes it.

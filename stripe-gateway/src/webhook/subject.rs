@@ -1,0 +1,70 @@
+//! Which subscription an event speaks of. Another kind of event is one more line in [`ROUTES`].
+
+use domain::ids::{StripeSubscriptionId, SubscriptionScheduleId};
+
+use super::strict_json::Json;
+
+/// Kinds of events, and the places where they name a subscription, tried in order. A kind that
+/// ends with `.*` stands for all that begin so. A place holds an id, or the object with its `id`.
+///
+/// The kinds are those of <https://docs.stripe.com/api/events/types>. Invoices named their
+/// subscription at the top until 2025-03-31.basil, see <https://docs.stripe.com/changelog/basil>.
+const ROUTES: [(&str, &[&str]); 13] = [
+    ("customer.subscription.created", &["/data/object"]),
+    ("customer.subscription.updated", &["/data/object"]),
+    ("customer.subscription.deleted", &["/data/object"]),
+    ("customer.subscription.paused", &["/data/object"]),
+    ("customer.subscription.resumed", &["/data/object"]),
+    ("customer.subscription.pending_update_applied", &["/data/object"]),
+    ("customer.subscription.trial_will_end", &["/data/object"]),
+    ("v1.customer.subscription.*", &["/related_object"]),
+    ("subscription_schedule.*", &["/data/object/subscription", "/data/object/released_subscription"]),
+    ("checkout.session.completed", &["/data/object/subscription"]),
+    ("invoice.paid", &INVOICE),
+    ("invoice.payment_succeeded", &INVOICE),
+    ("invoice.payment_failed", &INVOICE),
+];
+
+const INVOICE: [&str; 2] = ["/data/object/parent/subscription_details/subscription", "/data/object/subscription"];
+
+/// Whom an event concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The subscription to look at.
+    Subscription(StripeSubscriptionId),
+    /// Nobody of ours, and why, in words for the event's row.
+    Nobody(String),
+}
+
+impl Subject {
+    /// What the event of that type names.
+    pub(super) fn of(event_type: &str, event: &Json<'_>) -> Self {
+        let Some((_, places)) = ROUTES.iter().find(|(kind, _)| covers(kind, event_type)) else {
+            return Self::Nobody("no licence depends on events of this type".to_owned());
+        };
+        let named: Vec<_> = places.iter().filter_map(|place| id(event.at(place))).collect();
+        match named.iter().find_map(|id| subscription(id)) {
+            Some(subscription) => Self::Subscription(subscription),
+            None if named.is_empty() => Self::Nobody("it names no subscription".to_owned()),
+            None => Self::Nobody("what it names is not the id of a subscription (`sub_…`)".to_owned()),
+        }
+    }
+}
+
+fn covers(kind: &str, event_type: &str) -> bool {
+    match kind.strip_suffix('*') {
+        Some(beginning) => event_type.strip_prefix(beginning).is_some_and(|rest| !rest.is_empty()),
+        None => event_type == kind,
+    }
+}
+
+/// The id that stands there, by itself or in the object that it belongs to.
+pub(super) fn id<'a>(value: &'a Json<'_>) -> Option<&'a str> {
+    value.text().or_else(|| value.get("id").text())
+}
+
+/// The ids of schedules begin like those of subscriptions.
+fn subscription(id: &str) -> Option<StripeSubscriptionId> {
+    let is_schedule = id.parse::<SubscriptionScheduleId>().is_ok();
+    id.parse().ok().filter(|_| !is_schedule)
+}
