@@ -33,7 +33,7 @@ use deliveries::Deliveries;
 use idempotency::Answers;
 use kind::Kind;
 use policy::Policy;
-use table::Table;
+use table::{Table, Undo};
 use time::Clock;
 
 /// The state of one Stripe account in one mode.
@@ -54,6 +54,9 @@ pub(crate) struct World {
     /// Grows with every write.
     #[serde(default)]
     revision: u64,
+    /// How to take back what the request that is being executed wrote; none outside of one.
+    #[serde(skip)]
+    written: Option<Vec<(Kind, Undo)>>,
     /// What caused the events of the request that is being executed.
     #[serde(skip)]
     pub(crate) cause: Cause,
@@ -81,6 +84,7 @@ impl World {
             seed: RandomState::new().hash_one("seed"),
             drawn: 0,
             revision: 0,
+            written: None,
             cause: Cause::default(),
         }
     }
@@ -102,15 +106,22 @@ impl World {
 
     /// Does all of it, or nothing of it when it is refused; a payment that was tried stays tried.
     pub(crate) fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let (tables, drawn, revision) = (self.tables.clone(), self.drawn, self.revision);
+        let (drawn, revision) = (self.drawn, self.revision);
         let (owed, policy) = (self.deliveries.mark(), self.policy.clone());
+        let (is_inner, mark) = (self.written.is_some(), self.written.get_or_insert_default().len());
         let outcome = work(self);
         if outcome.as_ref().is_err_and(|refusal| !refusal.keeps_effects()) {
-            self.tables = tables;
+            let written = self.written.as_mut().map(|written| written.split_off(mark)).unwrap_or_default();
+            for (kind, undo) in written.into_iter().rev() {
+                self.tables.entry(kind).or_default().take_back(undo);
+            }
             self.deliveries.rewind(&owed);
             self.policy = policy;
             self.drawn = drawn;
             self.revision = revision;
+        }
+        if !is_inner {
+            self.written = None;
         }
         outcome
     }
@@ -142,7 +153,14 @@ impl World {
 
     pub(crate) fn insert(&mut self, kind: Kind, row: Value) {
         self.touch();
-        self.tables.entry(kind).or_default().insert(row);
+        let undo = self.tables.entry(kind).or_default().insert(row);
+        self.note(kind, Some(undo));
+    }
+
+    fn note(&mut self, kind: Kind, undo: Option<Undo>) {
+        if let (Some(written), Some(undo)) = (&mut self.written, undo) {
+            written.push((kind, undo));
+        }
     }
 
     /// The row, deleted ones excluded.
@@ -157,6 +175,10 @@ impl World {
     /// The row for writing. Asking for it counts as a write.
     pub(crate) fn get_mut(&mut self, kind: Kind, id: &str) -> Option<&mut Value> {
         self.revision += 1;
+        if self.written.is_some() {
+            let undo = self.tables.get(&kind)?.undo_of(id);
+            self.note(kind, undo);
+        }
         self.tables.get_mut(&kind)?.get_mut(id)
     }
 
@@ -171,7 +193,8 @@ impl World {
 
     pub(crate) fn remove(&mut self, kind: Kind, id: &str) {
         self.touch();
-        self.tables.entry(kind).or_default().remove(id);
+        let undo = self.tables.entry(kind).or_default().remove(id);
+        self.note(kind, undo);
     }
 
     pub(crate) fn rows(&self, kind: Kind) -> impl Iterator<Item = &Value> {
