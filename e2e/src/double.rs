@@ -214,6 +214,13 @@ impl Double {
         self.admin("POST", "/clock", &json!({"advance_secs": secs})).map(drop)
     }
 
+    /// Stops the double's clock, so that all that happens from now on shares a second, or lets it
+    /// go on. Answers the time.
+    pub fn freeze(&self, is_frozen: bool) -> Result<i64> {
+        let clock = self.admin("POST", "/clock", &json!({"freeze": is_frozen}))?;
+        clock["now"].as_i64().context("a clock tells the time")
+    }
+
     /// What it wrote.
     pub fn log(&self) -> String {
         self.process.log()
@@ -226,6 +233,22 @@ impl Double {
         let answer = http::request(method, &self.address, &format!("/_sim{path}"), &headers, &text)?;
         if answer.status != 200 {
             bail!("the double answered {} to {method} /_sim{path}: {}", answer.status, answer.body);
+        }
+        Ok(serde_json::from_str(&answer.body)?)
+    }
+
+    /// `GET /v2{path}`.
+    pub fn get_v2(&self, path: &str) -> Result<Value> {
+        self.ask("GET", &format!("/v2{path}"), &[])
+    }
+
+    /// `POST /v2{path}` of a JSON object.
+    pub fn post_v2(&self, path: &str, body: &Value) -> Result<Value> {
+        let bearer = format!("Bearer {SECRET_KEY}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let answer = http::request("POST", &self.address, &format!("/v2{path}"), &headers, &body.to_string())?;
+        if answer.status != 200 {
+            bail!("the double answered {} to POST /v2{path}: {}", answer.status, answer.body);
         }
         Ok(serde_json::from_str(&answer.body)?)
     }

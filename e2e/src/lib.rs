@@ -5,12 +5,14 @@
 //! and one shared Postgres. A world is told what to do in the words of a purchase and asked
 //! what came of it; how that is done stands here and nowhere else. Everything blocks.
 
+mod deliveries;
 mod double;
 mod run;
 mod said;
 mod worker;
 mod world;
 
+pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Purchase, Request, SECRET_KEY};
 pub use run::{Ending, Run};
 pub use said::Said;

@@ -20,6 +20,8 @@ pub(crate) struct Refusal {
     details: Map<String, Value>,
     stored: bool,
     keeps_effects: bool,
+    /// Whether the second version of the API was asked.
+    is_v2: bool,
 }
 
 impl Refusal {
@@ -33,7 +35,18 @@ impl Refusal {
             details: Map::new(),
             stored: true,
             keeps_effects: false,
+            is_v2: false,
         }
+    }
+
+    /// In the shape that clients of this path expect.
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self { is_v2: path.starts_with("/v2/"), ..self }
+    }
+
+    /// A body that is not what the second version of the API takes.
+    pub(crate) fn not_json() -> Self {
+        Self::not_allowed("The request body must be a JSON object.").coded("invalid_json").unstored()
     }
 
     /// The request itself is wrong, without a code of its own.
@@ -200,7 +213,18 @@ impl Refusal {
     }
 
     pub(crate) fn body(&self) -> Value {
-        json!({ "error": self.object() })
+        json!({ "error": if self.is_v2 { self.v2_object() } else { self.object() } })
+    }
+
+    /// A code and a message are all there is (<https://docs.stripe.com/api/v2/errors>).
+    fn v2_object(&self) -> Value {
+        let code = match self.status {
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::UNAUTHORIZED => "unauthorized",
+            StatusCode::FORBIDDEN => "forbidden",
+            _other => self.code.unwrap_or(self.kind),
+        };
+        json!({"code": code, "message": self.message})
     }
 }
 

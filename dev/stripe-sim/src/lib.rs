@@ -3,15 +3,17 @@
 //! It speaks HTTP as Stripe's API does, so nothing in the product knows that it is there. It
 //! promises what our correctness rests on, and what mocks get wrong: lists that are newest first
 //! with cursors, parameters refused when unknown, answers repeated under an idempotency key (500s
-//! included), statuses that are only `active` once the money is there, signed webhook deliveries
-//! that are tried again, and a clock that tests move. Faults can be ordered, among them the worst
-//! one: the write took effect and the answer never came.
+//! included), statuses that are only `active` once the money is there, and a clock that tests move
+//! or stop. Every change is told twice, as a snapshot event, rendered at the version of the endpoint
+//! that gets it, and as a thin event; deliveries are signed and tried again. Faults can be ordered,
+//! among them the worst one: the write took effect and the answer never came. So can deliveries that
+//! come late, twice, out of order or never (`serve::delivery_orders` lists the routes).
 //!
 //! What it leaves out: subscription schedules, setup intents, taxes, discounts, tiers, connected
-//! accounts, search, usage, disputes and refunds. Events are snapshots only, rendered at one API
-//! version. What it does not do it refuses: a parameter that it would ignore is unknown to it, and
-//! so is a webhook endpoint's or a client's version whose shapes it cannot render. A refused request
-//! changes nothing, except that a payment which was tried and declined stays tried.
+//! accounts (events of theirs can be made by hand), search, usage, disputes and refunds. What it does
+//! not do it refuses: a parameter that it would ignore is unknown to it, and so is a webhook
+//! endpoint's or a client's version whose shapes it cannot render. A refused request changes nothing,
+//! except that a payment which was tried and declined stays tried.
 //!
 //! Rooms: `api` has Stripe's endpoints, one module per family of objects; `world` has the state
 //! and what happens in it; `serve` has HTTP, faults, deliveries and the admin routes under

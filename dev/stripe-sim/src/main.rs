@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use stripe_sim::{Config, start};
@@ -19,6 +20,9 @@ struct Arguments {
     /// The account behind every key
     #[arg(long, value_name = "ACCT")]
     account: Option<String>,
+    /// The wait before a failed delivery is tried again; it doubles up to a minute
+    #[arg(long, value_name = "MS", default_value = "500")]
+    retry_after_ms: u64,
     /// Listen on other addresses than loopback, as a container must
     #[arg(long)]
     allow_remote: bool,
@@ -41,6 +45,10 @@ The next write to a subscription takes effect, and its answer never comes:
   curl -X POST http://127.0.0.1:12111/_sim/faults \\
     -d '{\"method\":\"POST\",\"path\":\"/v1/subscriptions/*\",\"kind\":\"reset_after\"}'
 
+Events pile up, and then arrive in an order that a seed has shuffled:
+  curl -X POST http://127.0.0.1:12111/_sim/deliveries/policy -d '{\"hold\":{}}'
+  curl -X POST http://127.0.0.1:12111/_sim/deliveries/release -d '{\"shuffle\":7}'
+
 A month passes:
   curl -X POST http://127.0.0.1:12111/_sim/clock -d '{\"advance_secs\":2678400}'";
 
@@ -52,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         state: arguments.state,
         account: arguments.account.unwrap_or(defaults.account.clone()),
         allow_remote: arguments.allow_remote,
+        retry_after: Duration::from_millis(arguments.retry_after_ms),
         ..defaults
     })?;
     println!("stripe-sim listening on {}", running.base_url());

@@ -26,6 +26,20 @@ impl Params {
         Self { at: String::new(), value: root }
     }
 
+    /// Parses a query string and a body of JSON, as the second version of the API takes it. The body
+    /// must be an object.
+    pub(crate) fn parse_json(query: &str, body: &[u8]) -> Option<Self> {
+        let mut params = Self::parse(query);
+        if body.is_empty() {
+            return Some(params);
+        }
+        let Value::Object(given) = serde_json::from_slice(body).ok()? else { return None };
+        for (field, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
+            params.value[field] = texts(value);
+        }
+        Some(params)
+    }
+
     /// Parameters that were kept earlier, e.g. a session's `subscription_data`.
     pub(crate) fn of(kept: &Value, at: &str) -> Self {
         Self { at: at.to_owned(), value: kept.clone() }
@@ -121,6 +135,19 @@ impl Params {
         let is_known =
             |pattern: &str| accepted.iter().flat_map(|list| list.iter()).any(|entry| matches(entry, pattern));
         leaves.into_iter().find(|(pattern, _)| !is_known(pattern)).map(|(_, name)| name)
+    }
+}
+
+/// Numbers and truth values as a form would have sent them; null is not given at all.
+fn texts(value: Value) -> Value {
+    match value {
+        Value::Null | Value::String(_) => value,
+        Value::Bool(_) | Value::Number(_) => Value::String(value.to_string()),
+        Value::Array(elements) => elements.into_iter().map(texts).collect(),
+        Value::Object(fields) => {
+            let given = fields.into_iter().filter(|(_, value)| !value.is_null());
+            given.map(|(field, value)| (field, texts(value))).collect::<Map<_, _>>().into()
+        }
     }
 }
 
@@ -236,6 +263,20 @@ mod tests {
         check("metadata=", json!({"metadata": ""}));
         check("created[gte]=5", json!({"created": {"gte": "5"}}));
         check("", json!({}));
+    }
+
+    #[test]
+    fn a_body_of_json_becomes_the_tree_that_a_form_would() {
+        let check = |body: &str, tree| {
+            assert_eq!(Params::parse_json("a=1", body.as_bytes()).map(|params| params.value), tree, "{body}");
+        };
+        check("", Some(json!({"a": "1"})));
+        check(
+            r#"{"b": [2, true], "c": {"d": "x", "e": null}, "f": null}"#,
+            Some(json!({"a": "1", "b": ["2", "true"], "c": {"d": "x"}})),
+        );
+        check("[]", None);
+        check("{", None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::world::list::{CREATED, PAGE};
 use crate::world::time::DAY;
 use crate::world::{number, text};
 
-const KEPT_SECS: i64 = 30 * DAY;
+pub(super) const KEPT_SECS: i64 = 30 * DAY;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -37,7 +37,7 @@ fn list(call: &mut Call<'_>) -> Answer {
         number(row, "created") >= oldest
             && kind.is_none_or(is)
             && (kinds.is_empty() || kinds.iter().any(|kind| is(kind)))
-            && delivered.is_none_or(|delivered| (world.pending_webhooks(text(row, "id")) == 0) == delivered)
+            && delivered.is_none_or(|delivered| (world.deliveries.missing(text(row, "id")) == 0) == delivered)
     })
 }
 

@@ -8,6 +8,7 @@ mod account;
 mod checkout;
 pub(crate) mod checkout_complete;
 mod customers;
+mod event_destinations;
 mod events;
 mod fields;
 mod invoice_items;
@@ -20,6 +21,7 @@ mod products;
 mod subscription_changes;
 mod subscription_items;
 mod subscriptions;
+mod thin_events;
 mod webhook_endpoints;
 
 use serde_json::Value;
@@ -58,6 +60,7 @@ const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     checkout::ROUTES,
     customers::ROUTES,
+    event_destinations::ROUTES,
     events::ROUTES,
     invoice_items::ROUTES,
     invoices::ROUTES,
@@ -67,6 +70,7 @@ const ROUTES: &[&[Route]] = &[
     products::ROUTES,
     subscription_items::ROUTES,
     subscriptions::ROUTES,
+    thin_events::ROUTES,
     webhook_endpoints::ROUTES,
 ];
 

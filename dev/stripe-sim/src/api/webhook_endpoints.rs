@@ -1,14 +1,17 @@
 //! Webhook endpoints (<https://docs.stripe.com/api/webhook_endpoints>). The secret is answered
 //! once, at creation.
+//!
+//! `api_version` may be one that `world::versions` can render; without it, snapshots are of the
+//! account's default, the pinned one.
 
 use serde_json::{Value, json};
 
 use super::{Call, Route, deleted, fields};
-use crate::API_VERSION;
 use crate::error::{Answer, Refusal};
 use crate::params::Params;
 use crate::world::kind::Kind;
 use crate::world::list::PAGE;
+use crate::world::versions::Version;
 
 const WRITABLE: &[&str] = &["description", "enabled_events[]", "metadata.*", "url"];
 
@@ -29,7 +32,7 @@ fn create(call: &mut Call<'_>) -> Answer {
         return Err(Refusal::missing_param("enabled_events"));
     }
     let id = call.world.new_id(Kind::WebhookEndpoint);
-    let secret = format!("whsec_{}", call.world.random_text(32));
+    let secret = call.world.new_secret();
     let mut endpoint = json!({
         "id": id,
         "object": "webhook_endpoint",
@@ -51,18 +54,15 @@ fn create(call: &mut Call<'_>) -> Answer {
     Ok(answer)
 }
 
-/// Payloads are rendered in one shape only, so an endpoint of another version would be lied to.
+/// An endpoint of a version whose shapes are not known would be lied to.
 fn check_version(params: &Params) -> Result<(), Refusal> {
-    match params.str("api_version") {
-        Some(other) if other != API_VERSION => {
-            let message = format!("Invalid API version: {other}. This double renders events at {API_VERSION} only.");
-            Err(Refusal::invalid("api_version", message))
-        }
-        Some(_) | None => Ok(()),
-    }
+    let Some(unknown) = params.str("api_version").filter(|name| Version::parse(name).is_none()) else { return Ok(()) };
+    let known = Version::ALL.map(Version::name).join(", ");
+    let message = format!("Invalid API version: {unknown}. This double renders events at {known}.");
+    Err(Refusal::invalid("api_version", message))
 }
 
-fn check_url(url: &str) -> Result<(), Refusal> {
+pub(super) fn check_url(url: &str) -> Result<(), Refusal> {
     if url.starts_with("http://") || url.starts_with("https://") {
         return Ok(());
     }

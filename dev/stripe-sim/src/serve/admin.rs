@@ -1,4 +1,5 @@
-//! The admin routes under `/_sim/`, a prefix that Stripe does not use. Bodies are JSON.
+//! The admin routes under `/_sim/`, a prefix that Stripe does not use. Bodies are JSON. Those about
+//! deliveries are in `delivery_orders`.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ use serde_json::{Value, json};
 
 use super::app::{App, lock};
 use super::reply::with_body;
-use super::{faults, holds, pipeline};
+use super::{delivery_orders, faults, holds, pipeline};
 use crate::api::checkout_complete::{Payer, complete};
 use crate::api::follow;
 use crate::error::Refusal;
 use crate::world::kind::Kind;
 use crate::world::{Cause, World};
 
-type Shared = State<Arc<App>>;
+pub(super) type Shared = State<Arc<App>>;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -32,16 +33,16 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/holds/{id}/release", post(release_hold))
         .route("/requests", get(list_requests).delete(clear_requests))
         .route("/clock", get(show_clock).post(move_clock))
-        .route("/deliveries", get(list_deliveries))
+        .merge(delivery_orders::router())
         .route("/checkout/sessions/{id}/complete", post(complete_session))
         .route("/payment_intents/{id}/authenticate", post(authenticate))
 }
 
-fn ok(body: &Value) -> Response {
+pub(super) fn ok(body: &Value) -> Response {
     with_body(200, "application/json", body.to_string())
 }
 
-fn wrong(status: u16, message: &str) -> Response {
+pub(super) fn wrong(status: u16, message: &str) -> Response {
     with_body(status, "application/json", json!({"error": {"message": message}}).to_string())
 }
 
@@ -50,7 +51,7 @@ fn refused(refusal: &Refusal) -> Response {
 }
 
 /// An empty body is an empty object.
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
+pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| Box::new(wrong(400, &error.to_string())))
 }
@@ -104,7 +105,7 @@ async fn show_clock(State(app): Shared) -> Response {
 }
 
 fn clock(world: &World) -> Value {
-    json!({"now": world.now(), "offset_secs": world.clock.offset_secs()})
+    json!({"now": world.now(), "offset_secs": world.clock.offset_secs(), "frozen": world.clock.is_frozen()})
 }
 
 #[derive(Deserialize)]
@@ -112,10 +113,12 @@ fn clock(world: &World) -> Value {
 struct Move {
     advance_secs: Option<i64>,
     set: Option<i64>,
+    /// Whether it stands still from then on.
+    freeze: Option<bool>,
 }
 
 async fn move_clock(State(app): Shared, headers: HeaderMap, body: Bytes) -> Response {
-    let Move { advance_secs, set } = match parse(&body) {
+    let Move { advance_secs, set, freeze } = match parse(&body) {
         Ok(moved) => moved,
         Err(response) => return *response,
     };
@@ -124,16 +127,16 @@ async fn move_clock(State(app): Shared, headers: HeaderMap, body: Bytes) -> Resp
         match (advance_secs, set) {
             (Some(secs), None) => world.clock.advance(secs),
             (None, Some(unix)) => world.clock.set(unix),
-            (Some(_), Some(_)) | (None, None) => return wrong(400, "give advance_secs or set"),
+            (None, None) if freeze.is_some() => {}
+            (Some(_), Some(_)) | (None, None) => return wrong(400, "give advance_secs, set or freeze"),
+        }
+        if let Some(freeze) = freeze {
+            world.clock.freeze(freeze);
         }
         world.touch();
         world.roll();
         ok(&clock(world))
     })
-}
-
-async fn list_deliveries(State(app): Shared) -> Response {
-    app.read_world(|world| ok(&json!({"data": world.deliveries})))
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::holds::Holds;
 use super::journal::Journal;
 use crate::world::World;
+use crate::world::deliveries::Errand;
 
 /// One running double. No two of its locks are ever held at once.
 pub(crate) struct App {
@@ -42,6 +43,11 @@ impl App {
         self.deliver.notify_one();
         self.save.notify_one();
         outcome
+    }
+
+    /// What couriers are to be started for. Wakes nobody.
+    pub(crate) fn take_errands(&self) -> Vec<Errand> {
+        lock(&self.world).deliveries.take_errands()
     }
 
     /// Looks at the world.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::world::policy::matches_glob;
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,37 +143,5 @@ impl Faults {
             return Some(fault.clone());
         }
         None
-    }
-}
-
-/// Whether the path fits a pattern in which `*` is any text.
-pub(crate) fn matches_glob(pattern: &str, path: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == path };
-    let Some(mut tail) = path.strip_prefix(start) else { return false };
-    loop {
-        if matches_glob(rest, tail) {
-            return true;
-        }
-        let mut letters = tail.chars();
-        if letters.next().is_none() {
-            return false;
-        }
-        tail = letters.as_str();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_glob;
-
-    #[test]
-    fn a_star_is_any_text() {
-        let check = |pattern, path, fits| assert_eq!(matches_glob(pattern, path), fits, "{pattern} {path}");
-        check("/v1/subscriptions/*", "/v1/subscriptions/sub_1", true);
-        check("/v1/subscriptions/*", "/v1/subscriptions", false);
-        check("/v1/subscriptions", "/v1/subscriptions", true);
-        check("*", "/v1/customers", true);
-        check("/v1/*/cancel", "/v1/subscriptions/sub_1/cancel", true);
-        check("/v1/*/cancel", "/v1/subscriptions/sub_1", false);
     }
 }

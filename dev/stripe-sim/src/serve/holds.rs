@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::app::{App, lock};
-use super::faults::matches_glob;
+use crate::world::policy::matches_glob;
 
 /// On which side of the execution a request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

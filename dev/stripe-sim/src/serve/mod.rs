@@ -3,6 +3,7 @@
 mod admin;
 mod app;
 mod deliver;
+mod delivery_orders;
 mod faults;
 mod holds;
 mod journal;
@@ -13,4 +14,5 @@ mod pipeline;
 mod post;
 mod reply;
 pub(crate) mod running;
+mod signature;
 mod state_file;

@@ -21,7 +21,8 @@ pub(crate) async fn hello() -> Response {
     with_body(
         200,
         "text/plain; charset=utf-8",
-        "stripe-sim: a Stripe double. The API is under /v1, faults and clock under /_sim.\n".to_owned(),
+        "stripe-sim: a Stripe double. The API is under /v1 and /v2, faults, deliveries and clock under /_sim.\n"
+            .to_owned(),
     )
 }
 

@@ -6,6 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use serde_json::Value;
 
 use super::app::{App, lock};
 use super::faults::{Fault, FaultKind};
@@ -26,11 +27,18 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 struct Asked {
     method: String,
     path: String,
-    params: Params,
+    /// None, where the body could not be read as what the path takes.
+    params: Option<Params>,
     headers: HeaderMap,
     echo: Echo,
     /// Its place in the journal.
     place: usize,
+}
+
+impl Asked {
+    fn refuse(&self, refusal: Refusal) -> Reply {
+        Reply::from(Err(refusal.at(&self.path)))
+    }
 }
 
 /// How a request ends.
@@ -61,8 +69,7 @@ pub(crate) async fn handle(
 async fn read(app: &App, request: Request) -> Asked {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
-    let form = String::from_utf8_lossy(&body);
-    let params = Params::parse(&format!("{}&{form}", parts.uri.query().unwrap_or_default()));
+    let params = params(parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (request_id, at) = app.with_world(|world| (format!("req_{}", world.random_text(14)), world.now()));
     let echo = Echo { request_id, idempotency_key: header("idempotency-key"), version: header("stripe-version") };
@@ -71,7 +78,7 @@ async fn read(app: &App, request: Request) -> Asked {
         at,
         method: method.clone(),
         path: path.clone(),
-        params: params.value().clone(),
+        params: params.as_ref().map_or(Value::Null, |params| params.value().clone()),
         idempotency_key: echo.idempotency_key.clone(),
         stripe_version: echo.version.clone(),
         request_id: echo.request_id.clone(),
@@ -83,46 +90,54 @@ async fn read(app: &App, request: Request) -> Asked {
     Asked { method, path, params, headers: parts.headers, echo, place }
 }
 
+fn params(path: &str, query: &str, body: &[u8]) -> Option<Params> {
+    if path.starts_with("/v2/") {
+        return Params::parse_json(query, body);
+    }
+    Some(Params::parse(&format!("{query}&{}", String::from_utf8_lossy(body))))
+}
+
 async fn process(app: Arc<App>, asked: Asked) -> Ending {
     let (livemode, account) = app.read_world(|world| (world.livemode, world.account.clone()));
     if let Err(refusal) = key::admit(&asked.headers, livemode, &account) {
-        return answer(&app, &asked, &Reply::from(Err(refusal)));
+        return answer(&app, &asked, &asked.refuse(refusal));
     }
+    let Some(params) = &asked.params else { return answer(&app, &asked, &asked.refuse(Refusal::not_json())) };
     let fault = lock(&app.faults).strike(&asked.method, &asked.path, true);
     let Some(fault) = fault else {
-        let (reply, fault) = work(&app, &asked).await;
+        let (reply, fault) = work(&app, &asked, params).await;
         return match fault {
             Some(kind) => end_with_fault(&app, &asked, kind),
             None => answer(&app, &asked, &reply),
         };
     };
     if fault.effect {
-        work(&app, &asked).await;
+        work(&app, &asked, params).await;
     }
     end_with_fault(&app, &asked, fault.kind)
 }
 
 /// Claims the key, executes, keeps the answer. Also says which fault of Stripe's own struck.
-async fn work(app: &App, asked: &Asked) -> (Reply, Option<FaultKind>) {
+async fn work(app: &App, asked: &Asked, params: &Params) -> (Reply, Option<FaultKind>) {
     let key = asked.echo.idempotency_key.as_deref().filter(|_| asked.method == "POST");
-    match key.map(|key| claim(app, asked, key)) {
+    match key.map(|key| claim(app, asked, params, key)) {
         Some(Ok(Some(replay))) => {
             lock(&app.journal).note(asked.place, |entry| entry.replayed = true);
             return (replay, None);
         }
-        Some(Err(refusal)) => return (Reply::from(Err(refusal)), None),
+        Some(Err(refusal)) => return (asked.refuse(refusal), None),
         Some(Ok(None)) | None => {}
     }
     holds::wait(app, Phase::Before, &asked.method, &asked.path).await;
     let fault = lock(&app.faults).strike(&asked.method, &asked.path, false);
-    let (reply, effect) = app.with_world(|world| execute(world, asked, key, fault.as_ref()));
+    let (reply, effect) = app.with_world(|world| execute(world, asked, params, key, fault.as_ref()));
     lock(&app.journal).note(asked.place, |entry| entry.effect = effect);
     holds::wait(app, Phase::After, &asked.method, &asked.path).await;
     (reply, fault.map(|fault| fault.kind))
 }
 
-fn claim(app: &App, asked: &Asked, key: &str) -> Result<Option<Reply>, Refusal> {
-    let request = Fingerprint { path: asked.path.clone(), params: asked.params.value().clone() };
+fn claim(app: &App, asked: &Asked, params: &Params, key: &str) -> Result<Option<Reply>, Refusal> {
+    let request = Fingerprint { path: asked.path.clone(), params: params.value().clone() };
     app.with_world(|world| {
         let now = world.now();
         world.answers.begin(key, &request, now).map(|replay| replay.map(Reply::from))
@@ -130,12 +145,18 @@ fn claim(app: &App, asked: &Asked, key: &str) -> Result<Option<Reply>, Refusal> 
 }
 
 /// The answer, and whether anything changed.
-fn execute(world: &mut World, asked: &Asked, key: Option<&str>, fault: Option<&Fault>) -> (Reply, bool) {
+fn execute(
+    world: &mut World,
+    asked: &Asked,
+    params: &Params,
+    key: Option<&str>,
+    fault: Option<&Fault>,
+) -> (Reply, bool) {
     let before = world.revision();
     world.cause = cause(asked);
     let executed = match fault {
         Some(fault) if !fault.effect => Err(Refusal::server_error()),
-        Some(_) | None => api::execute(world, &asked.method, &asked.path, &asked.params),
+        Some(_) | None => api::execute(world, &asked.method, &asked.path, params),
     };
     // What happens by itself from now on is nobody's request.
     world.cause = Cause { base_url: base_url(&asked.headers), ..Cause::default() };
@@ -146,7 +167,7 @@ fn execute(world: &mut World, asked: &Asked, key: Option<&str>, fault: Option<&F
 
 fn keep(world: &mut World, asked: &Asked, key: Option<&str>, answer: Answer) -> Reply {
     let is_kept = answer.as_ref().map_or_else(Refusal::is_stored, |_| true);
-    let reply = Reply::from(answer);
+    let reply = Reply::from(answer.map_err(|refusal| refusal.at(&asked.path)));
     let now = world.now();
     match key {
         Some(key) if is_kept => {

@@ -76,7 +76,7 @@ impl Reply {
 
 /// The answer that a fault gives; `None` when it gives none at all.
 pub(crate) fn of_fault(kind: FaultKind, path: &str, echo: &Echo) -> Option<Response> {
-    let refused = |refusal: Refusal| Some(Reply::from(Err(refusal)).respond(echo));
+    let refused = |refusal: Refusal| Some(Reply::from(Err(refusal.at(path))).respond(echo));
     match kind {
         FaultKind::TooManyRequests => refused(Refusal::rate_limited()),
         FaultKind::ServerError => refused(Refusal::server_error()),

@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     CheckoutSession,
     Customer,
     Event,
+    EventDestination,
     Invoice,
     InvoiceItem,
     InvoicePayment,
@@ -21,16 +22,18 @@ pub(crate) enum Kind {
     Subscription,
     SubscriptionItem,
     SubscriptionSchedule,
+    ThinEvent,
     WebhookEndpoint,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Card,
         Self::Charge,
         Self::CheckoutSession,
         Self::Customer,
         Self::Event,
+        Self::EventDestination,
         Self::Invoice,
         Self::InvoiceItem,
         Self::InvoicePayment,
@@ -42,6 +45,7 @@ impl Kind {
         Self::Subscription,
         Self::SubscriptionItem,
         Self::SubscriptionSchedule,
+        Self::ThinEvent,
         Self::WebhookEndpoint,
     ];
 
@@ -53,6 +57,7 @@ impl Kind {
             Self::CheckoutSession => "checkout.session",
             Self::Customer => "customer",
             Self::Event => "event",
+            Self::EventDestination => "v2.core.event_destination",
             Self::Invoice => "invoice",
             Self::InvoiceItem => "invoiceitem",
             Self::InvoicePayment => "invoice_payment",
@@ -64,6 +69,7 @@ impl Kind {
             Self::Subscription => "subscription",
             Self::SubscriptionItem => "subscription_item",
             Self::SubscriptionSchedule => "subscription_schedule",
+            Self::ThinEvent => "v2.core.event",
             Self::WebhookEndpoint => "webhook_endpoint",
         }
     }
@@ -76,6 +82,7 @@ impl Kind {
             Self::CheckoutSession => ("cs_test_a1", 56),
             Self::Customer => ("cus_", 14),
             Self::Event => ("evt_1", 23),
+            Self::EventDestination => ("ed_test_6", 30),
             Self::Invoice => ("in_1", 23),
             Self::InvoiceItem => ("ii_1", 23),
             Self::InvoicePayment => ("inpay_1", 23),
@@ -87,6 +94,7 @@ impl Kind {
             Self::Subscription => ("sub_1", 23),
             Self::SubscriptionItem => ("si_", 14),
             Self::SubscriptionSchedule => ("sub_sched_1", 23),
+            Self::ThinEvent => ("evt_test_6", 30),
             Self::WebhookEndpoint => ("we_1", 23),
         }
     }
@@ -100,6 +108,7 @@ impl Kind {
             | Self::CheckoutSession
             | Self::Customer
             | Self::Event
+            | Self::EventDestination
             | Self::Invoice
             | Self::InvoiceItem
             | Self::InvoicePayment
@@ -110,6 +119,7 @@ impl Kind {
             | Self::Subscription
             | Self::SubscriptionItem
             | Self::SubscriptionSchedule
+            | Self::ThinEvent
             | Self::WebhookEndpoint => self.object(),
         }
     }
@@ -129,7 +139,13 @@ impl Kind {
             Self::InvoiceItem => "invoiceitem",
             Self::InvoicePayment => "invoice_payment",
             Self::WebhookEndpoint => "webhook_endpoint",
-            Self::Card | Self::Customer | Self::Event | Self::Product | Self::Subscription => "id",
+            Self::Card
+            | Self::Customer
+            | Self::Event
+            | Self::EventDestination
+            | Self::Product
+            | Self::Subscription
+            | Self::ThinEvent => "id",
         }
     }
 
@@ -141,6 +157,7 @@ impl Kind {
             Self::CheckoutSession => "/v1/checkout/sessions",
             Self::Customer => "/v1/customers",
             Self::Event => "/v1/events",
+            Self::EventDestination => "/v2/core/event_destinations",
             Self::Invoice => "/v1/invoices",
             Self::InvoiceItem => "/v1/invoiceitems",
             Self::InvoicePayment => "/v1/invoice_payments",
@@ -152,6 +169,7 @@ impl Kind {
             Self::Subscription => "/v1/subscriptions",
             Self::SubscriptionItem => "/v1/subscription_items",
             Self::SubscriptionSchedule => "/v1/subscription_schedules",
+            Self::ThinEvent => "/v2/core/events",
             Self::WebhookEndpoint => "/v1/webhook_endpoints",
         }
     }

@@ -6,17 +6,21 @@
 
 pub(crate) mod billing;
 pub(crate) mod cards;
+pub(crate) mod deliveries;
 pub(crate) mod event;
 pub(crate) mod expand;
 pub(crate) mod idempotency;
 pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod payment;
+pub(crate) mod policy;
 pub(crate) mod present;
+pub(crate) mod receivers;
 pub(crate) mod roll;
 pub(crate) mod subscribing;
 mod table;
 pub(crate) mod time;
+pub(crate) mod versions;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -25,10 +29,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Refusal;
-use event::Delivery;
+use deliveries::Deliveries;
 use idempotency::Answers;
 use kind::Kind;
-use table::Table;
+use policy::Policy;
+use table::{Table, Undo};
 use time::Clock;
 
 /// The state of one Stripe account in one mode.
@@ -39,13 +44,19 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) answers: Answers,
     /// Events on their way to webhook endpoints, and those that arrived.
-    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) deliveries: Deliveries,
+    /// What becomes of the deliveries to come.
+    #[serde(default)]
+    pub(crate) policy: Policy,
     tables: BTreeMap<Kind, Table>,
     seed: u64,
     drawn: u64,
     /// Grows with every write.
     #[serde(default)]
     revision: u64,
+    /// How to take back what the request that is being executed wrote; none outside of one.
+    #[serde(skip)]
+    written: Option<Vec<(Kind, Undo)>>,
     /// What caused the events of the request that is being executed.
     #[serde(skip)]
     pub(crate) cause: Cause,
@@ -67,11 +78,13 @@ impl World {
             livemode,
             clock: Clock::default(),
             answers: Answers::default(),
-            deliveries: Vec::new(),
+            deliveries: Deliveries::default(),
+            policy: Policy::default(),
             tables: BTreeMap::new(),
             seed: RandomState::new().hash_one("seed"),
             drawn: 0,
             revision: 0,
+            written: None,
             cause: Cause::default(),
         }
     }
@@ -93,13 +106,22 @@ impl World {
 
     /// Does all of it, or nothing of it when it is refused; a payment that was tried stays tried.
     pub(crate) fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let (tables, owed, drawn, revision) = (self.tables.clone(), self.deliveries.len(), self.drawn, self.revision);
+        let (drawn, revision) = (self.drawn, self.revision);
+        let (owed, policy) = (self.deliveries.mark(), self.policy.clone());
+        let (is_inner, mark) = (self.written.is_some(), self.written.get_or_insert_default().len());
         let outcome = work(self);
         if outcome.as_ref().is_err_and(|refusal| !refusal.keeps_effects()) {
-            self.tables = tables;
-            self.deliveries.truncate(owed);
+            let written = self.written.as_mut().map(|written| written.split_off(mark)).unwrap_or_default();
+            for (kind, undo) in written.into_iter().rev() {
+                self.tables.entry(kind).or_default().take_back(undo);
+            }
+            self.deliveries.rewind(&owed);
+            self.policy = policy;
             self.drawn = drawn;
             self.revision = revision;
+        }
+        if !is_inner {
+            self.written = None;
         }
         outcome
     }
@@ -124,18 +146,21 @@ impl World {
         text
     }
 
-    /// SplitMix64 over a counter: well spread, and cheap to keep in the state file.
     fn draw(&mut self) -> u64 {
         self.drawn += 1;
-        let mut z = self.seed.wrapping_add(self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        spread(self.seed, self.drawn)
     }
 
     pub(crate) fn insert(&mut self, kind: Kind, row: Value) {
         self.touch();
-        self.tables.entry(kind).or_default().insert(row);
+        let undo = self.tables.entry(kind).or_default().insert(row);
+        self.note(kind, Some(undo));
+    }
+
+    fn note(&mut self, kind: Kind, undo: Option<Undo>) {
+        if let (Some(written), Some(undo)) = (&mut self.written, undo) {
+            written.push((kind, undo));
+        }
     }
 
     /// The row, deleted ones excluded.
@@ -150,6 +175,10 @@ impl World {
     /// The row for writing. Asking for it counts as a write.
     pub(crate) fn get_mut(&mut self, kind: Kind, id: &str) -> Option<&mut Value> {
         self.revision += 1;
+        if self.written.is_some() {
+            let undo = self.tables.get(&kind)?.undo_of(id);
+            self.note(kind, undo);
+        }
         self.tables.get_mut(&kind)?.get_mut(id)
     }
 
@@ -164,7 +193,8 @@ impl World {
 
     pub(crate) fn remove(&mut self, kind: Kind, id: &str) {
         self.touch();
-        self.tables.entry(kind).or_default().remove(id);
+        let undo = self.tables.entry(kind).or_default().remove(id);
+        self.note(kind, undo);
     }
 
     pub(crate) fn rows(&self, kind: Kind) -> impl Iterator<Item = &Value> {
@@ -184,6 +214,14 @@ impl World {
     pub(crate) fn referenced(&self, kind: Kind, id: &str, param: &str) -> Result<&Value, Refusal> {
         self.get(kind, id).ok_or_else(|| Refusal::no_such_reference(kind.noun(), id, param))
     }
+}
+
+/// SplitMix64 over a counter: well spread, and cheap to keep in the state file.
+pub(crate) fn spread(seed: u64, nth: u64) -> u64 {
+    let mut z = seed.wrapping_add(nth.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// The text of a field, or nothing.

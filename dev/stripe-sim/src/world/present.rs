@@ -14,7 +14,7 @@ impl World {
         match text(row, "object") {
             "subscription" => object["items"] = self.items_of(row),
             "subscription_item" => self.put_price_in(&mut object),
-            "event" => object["pending_webhooks"] = json!(self.pending_webhooks(text(row, "id"))),
+            "event" => object["pending_webhooks"] = json!(self.deliveries.missing(text(row, "id"))),
             _other => {}
         }
         if let Some(fields) = object.as_object_mut() {

@@ -4,27 +4,40 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The system's clock, moved by an offset. It goes on running.
+/// The system's clock, moved by an offset. It goes on running, unless it is frozen.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clock {
     offset_secs: i64,
+    #[serde(default)]
+    frozen_at: Option<i64>,
 }
 
 impl Clock {
     pub(crate) fn now(self) -> i64 {
-        system_now() + self.offset_secs
+        self.frozen_at.unwrap_or_else(|| system_now() + self.offset_secs)
     }
 
     pub(crate) fn advance(&mut self, secs: i64) {
-        self.offset_secs += secs;
+        self.set(self.now() + secs);
     }
 
     pub(crate) fn set(&mut self, unix: i64) {
         self.offset_secs = unix - system_now();
+        self.frozen_at = self.frozen_at.map(|_| unix);
+    }
+
+    /// Stops it, so that all that happens shares a second, or lets it go on from there.
+    pub(crate) fn freeze(&mut self, is_frozen: bool) {
+        self.set(self.now());
+        self.frozen_at = is_frozen.then(|| self.now());
     }
 
     pub(crate) fn offset_secs(self) -> i64 {
         self.offset_secs
+    }
+
+    pub(crate) fn is_frozen(self) -> bool {
+        self.frozen_at.is_some()
     }
 }
 
@@ -35,6 +48,15 @@ pub(crate) fn system_now() -> i64 {
 }
 
 pub(crate) const DAY: i64 = 86_400;
+
+/// `2026-11-22T00:35:34.000Z`: how the API's second version writes a moment. The double's clock
+/// has whole seconds.
+pub(crate) fn rfc3339(unix: i64) -> String {
+    let (year, month, day) = civil(unix.div_euclid(DAY));
+    let second = unix.rem_euclid(DAY);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
+}
 
 /// A moment `count` intervals after `from`. A month that is too short ends on its last day, as
 /// Stripe bills (<https://docs.stripe.com/billing/subscriptions/billing-cycle>).
@@ -83,7 +105,25 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::add_intervals;
+    use super::{Clock, add_intervals, rfc3339};
+
+    #[test]
+    fn a_frozen_clock_moves_only_when_it_is_moved() {
+        let mut clock = Clock::default();
+        clock.set(1_000);
+        clock.freeze(true);
+        let before = clock.now();
+        clock.advance(5);
+        assert_eq!((clock.now(), clock.is_frozen()), (before + 5, true));
+        clock.freeze(false);
+        assert!((before + 5..before + 10).contains(&clock.now()) && !clock.is_frozen());
+    }
+
+    #[test]
+    fn a_moment_is_written_in_utc() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56.000Z");
+    }
 
     #[test]
     fn a_period_ends_on_the_same_day_or_the_months_last() {

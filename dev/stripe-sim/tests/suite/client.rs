@@ -73,6 +73,46 @@ impl Double {
         self.send(Method::POST, path, form, Some(key)).await.expect("an answer")
     }
 
+    /// A POST to the second version of the API.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Reply {
+        let request = self.client.post(self.url(path)).bearer_auth("sk_test_double").body(body.to_string());
+        read(request.send().await.expect("an answer")).await.expect("an answer")
+    }
+
+    /// A webhook endpoint there: its id and its secret.
+    pub(crate) async fn register(&self, url: &str, more: &str) -> (String, String) {
+        let reply = self.post("/v1/webhook_endpoints", &format!("url={url}{more}")).await;
+        (reply.id(), reply.body["secret"].as_str().expect("a secret").to_owned())
+    }
+
+    /// A destination for thin events there: its id and its secret.
+    pub(crate) async fn register_thin(&self, url: &str, types: &[&str]) -> (String, String) {
+        let order = json!({
+            "name": "Thin", "type": "webhook_endpoint", "event_payload": "thin", "enabled_events": types,
+            "webhook_endpoint": {"url": url}, "include": ["webhook_endpoint.url", "webhook_endpoint.signing_secret"],
+        });
+        let reply = self.post_json("/v2/core/event_destinations", &order).await;
+        (reply.id(), reply.body["webhook_endpoint"]["signing_secret"].as_str().expect("a secret").to_owned())
+    }
+
+    /// What becomes of deliveries from now on.
+    pub(crate) async fn policy(&self, policy: Value) {
+        let answer = self.admin(Method::POST, "/deliveries/policy", policy).await;
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+
+    /// Deliveries that fit a query such as `event=evt_1&state=held`.
+    pub(crate) async fn deliveries(&self, query: &str) -> Vec<Value> {
+        let list = self.admin(Method::GET, &format!("/deliveries?{query}"), json!({})).await;
+        list["data"].as_array().cloned().unwrap_or_else(|| panic!("{list}"))
+    }
+
+    /// Stops the clock: all that happens from now on shares a second.
+    pub(crate) async fn freeze(&self) -> i64 {
+        let clock = self.admin(Method::POST, "/clock", json!({"freeze": true})).await;
+        clock["now"].as_i64().expect("seconds")
+    }
+
     /// A request that may get no answer.
     pub(crate) async fn send(
         &self,

@@ -172,6 +172,10 @@ async fn a_refused_write_leaves_nothing_behind() {
     let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
     let sold = double.subscribe(&customer, &price, "").await;
     let item = sold.body["items"]["data"][0]["id"].as_str().unwrap_or_default();
+    let open = format!(
+        "mode=subscription&customer={customer}&line_items[0][price]={price}&line_items[0][quantity]=1&success_url=http://127.0.0.1/"
+    );
+    let session = double.post("/v1/checkout/sessions", &open).await.id();
     let state = async || {
         let mut pages = Vec::new();
         for path in ["customers", "prices", "products", "invoices", "events", "subscriptions", "payment_methods"] {
@@ -199,6 +203,10 @@ async fn a_refused_write_leaves_nothing_behind() {
     check(&path, &format!("{billed}&cancel_at=soon")).await;
     check(&path, &format!("{billed}&trial_end=soon")).await;
     check(&path, &format!("{billed}&expand[]=status")).await;
+    // The page pays in one step of its own, which is taken back with the rest.
+    let page = format!("/v1/payment_pages/{session}/confirm");
+    check(&page, "payment_method=pm_card_visa&expand[]=nothing").await;
+    assert_eq!(double.post(&page, "payment_method=pm_card_visa").await.status, 200);
 }
 
 #[tokio::test]

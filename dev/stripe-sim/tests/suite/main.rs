@@ -3,7 +3,9 @@
 mod cli;
 mod client;
 mod deliveries;
+mod disorder;
 mod errors;
+mod event_lists;
 mod expansion;
 mod faults;
 mod idempotency;
@@ -12,4 +14,7 @@ mod lists;
 mod metadata;
 mod payments;
 mod restart;
+mod sdk;
+mod thin;
 mod typed;
+mod versions;

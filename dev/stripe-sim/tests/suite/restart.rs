@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Method;
+use serde_json::json;
 use stripe_sim::Config;
 
 use crate::client::{Double, eventually};
@@ -70,6 +72,32 @@ async fn an_event_that_was_not_delivered_is_delivered_after_a_restart() {
     let _second = scratch.double();
     let letters = eventually("a second try", async || Some(inbox.letters()).filter(|letters| letters.len() == 2)).await;
     assert_eq!(letters[0].body, letters[1].body);
+}
+
+#[tokio::test]
+async fn held_deliveries_the_policy_and_a_frozen_clock_outlive_a_restart() {
+    let scratch = Scratch::new("held");
+    let (inbox, thins) = (Inbox::failing(0).await, Inbox::failing(0).await);
+    let first = scratch.double();
+    first.register(&inbox.url, "&enabled_events[]=customer.created&api_version=2020-08-27").await;
+    let (_, thin_secret) = first.register_thin(&thins.url, &["v1.customer.created"]).await;
+    first.policy(json!({"hold": {}})).await;
+    let now = first.freeze().await;
+    first.post("/v1/customers", "").await;
+    drop(first);
+    let second = scratch.double();
+    assert_eq!(second.admin(Method::GET, "/clock", json!({})).await["now"], now);
+    second.post("/v1/customers", "").await;
+    assert_eq!((second.deliveries("state=held").await.len(), second.deliveries("").await.len()), (4, 4));
+    second.admin(Method::POST, "/deliveries/release", json!({})).await;
+    let letters = inbox.until(2).await;
+    assert!(letters.iter().all(|letter| letter.event()["api_version"] == "2020-08-27"));
+    thins.until(2).await[0].verified(&thin_secret);
+    eventually("all delivered", async || {
+        let page = second.get("/v1/events?delivery_success=false").await;
+        (page.body["data"] == json!([])).then_some(())
+    })
+    .await;
 }
 
 #[test]
