@@ -7,7 +7,7 @@
 //! that are tried again, and a clock that tests move. Faults can be ordered, among them the worst
 //! one: the write took effect and the answer never came.
 //!
-//! What it leaves out: subscription schedules, setup intents, taxes, discounts, tiers, connected
+//! What it leaves out: pending updates, backdated schedules, setup intents, taxes, discounts, tiers, connected
 //! accounts, search, usage, disputes and refunds. Events are snapshots only, rendered at one API
 //! version. What it does not do it refuses: a parameter that it would ignore is unknown to it, and
 //! so is a webhook endpoint's or a client's version whose shapes it cannot render. A refused request

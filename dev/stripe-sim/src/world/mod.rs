@@ -13,10 +13,13 @@ pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod payment;
 pub(crate) mod present;
+pub(crate) mod prorating;
 pub(crate) mod roll;
+pub(crate) mod scheduling;
 pub(crate) mod subscribing;
 mod table;
 pub(crate) mod time;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Method;
+use serde_json::json;
 use stripe_sim::Config;
 
 use crate::client::{Double, eventually};
@@ -70,6 +72,25 @@ async fn an_event_that_was_not_delivered_is_delivered_after_a_restart() {
     let _second = scratch.double();
     let letters = eventually("a second try", async || Some(inbox.letters()).filter(|letters| letters.len() == 2)).await;
     assert_eq!(letters[0].body, letters[1].body);
+}
+
+#[tokio::test]
+async fn a_schedule_goes_on_after_a_restart() {
+    let scratch = Scratch::new("schedule");
+    let first = scratch.double();
+    let (customer, price) = (first.customer_with("pm_card_visa").await, first.price().await);
+    let item = |phase: usize, quantity: u8| {
+        format!("&phases[{phase}][items][0][price]={price}&phases[{phase}][items][0][quantity]={quantity}")
+    };
+    let form = format!("customer={customer}{}{}", item(0, 4), item(1, 2));
+    let schedule = first.post("/v1/subscription_schedules", &form).await;
+    let subscription = schedule.body["subscription"].as_str().expect("a subscription").to_owned();
+    drop(first);
+    let second = scratch.double();
+    second.admin(Method::POST, "/clock", json!({"advance_secs": 32 * 86_400})).await;
+    let read = second.get(&format!("/v1/subscriptions/{subscription}?expand[]=schedule")).await.body;
+    assert_eq!((&read["schedule"]["id"], &read["schedule"]["status"]), (&schedule.id().into(), &"active".into()));
+    assert_eq!(read["items"]["data"][0]["quantity"], 2);
 }
 
 #[test]
