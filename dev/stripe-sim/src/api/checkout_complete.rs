@@ -109,6 +109,7 @@ fn open(world: &mut World, session: &Value, customer: &str, method: &str, data: 
     let metadata = fields::new_metadata(data)?;
     let id = world.open_subscription(NewSubscription {
         customer: customer.to_owned(),
+        start: world.now(),
         items: lines.iter().filter(recurs).map(item).collect(),
         trial_end: trial_end.or(data.int("trial_end")?),
         default_payment_method: Some(method.to_owned()),
@@ -118,6 +119,7 @@ fn open(world: &mut World, session: &Value, customer: &str, method: &str, data: 
     world.set(Kind::Subscription, &id, json!({"description": data.str("description")}));
     // Unpaid as yet: the update to `active` is an event of its own, and may overtake this one.
     world.emit("customer.subscription.created", Kind::Subscription, &id);
+    world.warn_of_trial_end(&id, world.now());
     Ok(id)
 }
 

@@ -18,8 +18,10 @@ pub(crate) use payment_intents::follow;
 mod payment_methods;
 mod prices;
 mod products;
+mod schedule_phases;
 mod subscription_changes;
 mod subscription_items;
+mod subscription_schedules;
 mod subscriptions;
 mod thin_events;
 mod webhook_endpoints;
@@ -69,6 +71,7 @@ const ROUTES: &[&[Route]] = &[
     prices::ROUTES,
     products::ROUTES,
     subscription_items::ROUTES,
+    subscription_schedules::ROUTES,
     subscriptions::ROUTES,
     thin_events::ROUTES,
     webhook_endpoints::ROUTES,

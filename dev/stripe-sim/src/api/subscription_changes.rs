@@ -2,31 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::subscriptions::{new_item, price_of, write_details, write_settings};
+use super::subscriptions::{checked_quantity, is_metered, new_item, price_of, write_details, write_settings};
 use super::{Call, customers, fields};
 use crate::error::{Answer, Refusal};
 use crate::params::Params;
 use crate::world::billing::Line;
 use crate::world::kind::Kind;
-use crate::world::payment::Payment;
+use crate::world::prorating::Proration;
 use crate::world::subscribing::period_of;
 use crate::world::{World, text};
 
 /// What to do when the money cannot be had. Pending updates are left out.
 pub(super) const BEHAVIORS: &[&str] = &["allow_incomplete", "default_incomplete", "error_if_incomplete"];
-/// What to do about the rest of the period.
-pub(super) const PRORATIONS: &[&str] = &["create_prorations", "always_invoice", "none"];
 
 /// How a change is to be paid.
 pub(super) struct Terms<'p> {
-    proration: &'p str,
+    proration: Proration,
     behavior: &'p str,
 }
 
 impl<'p> Terms<'p> {
     pub(super) fn parse(params: &'p Params) -> Result<Self, Refusal> {
         Ok(Self {
-            proration: params.one_of("proration_behavior", PRORATIONS)?.unwrap_or("create_prorations"),
+            proration: Proration::of(params.one_of("proration_behavior", Proration::WORDS)?),
             behavior: params.one_of("payment_behavior", BEHAVIORS)?.unwrap_or("allow_incomplete"),
         })
     }
@@ -38,6 +36,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Answer {
     let id = call.id().to_owned();
     let row = call.world.at_url(Kind::Subscription, &id)?.clone();
     refuse_ended(&row, params)?;
+    refuse_scheduled(&row, params)?;
     if let Some(method) = params.str("default_payment_method") {
         customers::owned_method(call.world, text(&row, "customer"), method, "default_payment_method")?;
     }
@@ -50,7 +49,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Answer {
     write_settings(call.world, params, &id)?;
     write_details(call.world, params, &id);
     end_trial_now(call.world, params, &id)?;
-    call.world.emit_change("customer.subscription.updated", Kind::Subscription, &id, &before);
+    call.world.tell_of_change(&id, &before);
     Ok(call.world.presented(Kind::Subscription, &id))
 }
 
@@ -64,14 +63,30 @@ fn refuse_ended(row: &Value, params: &Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `trial_end=now` ends a trial, another moment moves it.
+/// The end belongs to the schedule; all else may be changed beside it.
+fn refuse_scheduled(row: &Value, params: &Params) -> Result<(), Refusal> {
+    let Some(schedule) = row["schedule"].as_str() else { return Ok(()) };
+    if !params.has("cancel_at") && !params.has("cancel_at_period_end") {
+        return Ok(());
+    }
+    let message = format!(
+        "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation behavior directly is not allowed. Please update the schedule instead."
+    );
+    Err(Refusal::not_allowed(message))
+}
+
+/// `trial_end=now` ends a trial, which is announced all the same; another moment moves it.
 fn end_trial_now(world: &mut World, params: &Params, id: &str) -> Result<(), Refusal> {
     match params.str("trial_end") {
-        Some("now") => world.end_trial(id),
+        Some("now") => {
+            world.warn_of_trial_end(id, i64::MAX);
+            world.end_trial(id);
+        }
         Some(_) => {
             let end = params.int("trial_end")?;
             world.set(Kind::Subscription, id, json!({"trial_end": end, "status": "trialing"}));
             world.set_period_end(id, end.unwrap_or_default());
+            world.warn_of_trial_end(id, world.now());
         }
         None => {}
     }
@@ -97,7 +112,8 @@ pub(super) fn change_items(world: &mut World, id: &str, items: &[Params], terms:
         change.apply(world, id, period, &mut ids);
     }
     world.set(Kind::Subscription, id, json!({"_items": ids}));
-    settle(world, id, lines, terms);
+    world.settle(id, lines, terms.proration);
+    world.follow_subscription(id);
     Ok(())
 }
 
@@ -119,7 +135,7 @@ impl ItemChange {
         if params.has("price") || params.has("plan") || params.has("price_data") {
             after["price"] = json!(price_of(world, params)?);
         }
-        write_quantity(params, &mut after)?;
+        write_quantity(world, params, &mut after)?;
         fields::metadata(params, &mut after)?;
         Ok(Self::Changed { before, after })
     }
@@ -154,14 +170,14 @@ impl ItemChange {
             }
         };
         let is_same = before["quantity"] == after["quantity"] && before["price"] == after["price"];
-        (!is_same).then(|| world.proration_line(&before, &after))
+        (!is_same).then(|| world.proration_line(&before, &after, world.now()))
     }
 
     fn apply(self, world: &mut World, subscription: &str, period: (i64, i64), ids: &mut Vec<String>) {
         match self {
             Self::Changed { after, .. } => {
-                let id = text(&after, "id").to_owned();
-                world.set(Kind::SubscriptionItem, &id, after);
+                let Some(row) = world.get_mut(Kind::SubscriptionItem, text(&after, "id")) else { return };
+                *row = after;
             }
             Self::Removed(item) => {
                 ids.retain(|id| id != text(&item, "id"));
@@ -172,20 +188,24 @@ impl ItemChange {
     }
 }
 
-fn write_quantity(params: &Params, item: &mut Value) -> Result<(), Refusal> {
-    let Some(quantity) = params.int("quantity")? else { return Ok(()) };
-    if quantity < 0 {
-        let message = "This value must be greater than or equal to 0.";
-        return Err(Refusal::invalid(params.name("quantity"), message).coded("parameter_invalid_integer"));
-    }
-    item["quantity"] = json!(quantity);
+/// A metered price has no quantity; one that is chosen instead of a metered one starts with 1.
+fn write_quantity(world: &World, params: &Params, item: &mut Value) -> Result<(), Refusal> {
+    let price = world.get(Kind::Price, text(item, "price")).cloned().unwrap_or_default();
+    let given = checked_quantity(params, &price)?;
+    let Some(fields) = item.as_object_mut() else { return Ok(()) };
+    match given {
+        Some(quantity) => fields.insert("quantity".to_owned(), json!(quantity)),
+        None if is_metered(&price) => fields.remove("quantity"),
+        None if !fields.contains_key("quantity") => fields.insert("quantity".to_owned(), json!(1)),
+        None => None,
+    };
     Ok(())
 }
 
 /// `error_if_incomplete` changes nothing when the charge fails.
 fn refuse_unpaid(world: &World, subscription: &Value, lines: &[Line], terms: &Terms<'_>) -> Result<(), Refusal> {
     let due: i64 = lines.iter().map(|line| line.amount).sum();
-    let charges_now = terms.proration == "always_invoice" && text(subscription, "status") != "trialing" && due > 0;
+    let charges_now = terms.proration == Proration::AtOnce && text(subscription, "status") != "trialing" && due > 0;
     if !charges_now || terms.behavior != "error_if_incomplete" {
         return Ok(());
     }
@@ -194,24 +214,4 @@ fn refuse_unpaid(world: &World, subscription: &Value, lines: &[Line], terms: &Te
         return Err(Refusal::not_allowed(message).coded("resource_missing"));
     };
     world.refusal_of(&method).map_or(Ok(()), Err)
-}
-
-/// Bills the prorations now, or leaves them for the next invoice.
-fn settle(world: &mut World, id: &str, lines: Vec<Line>, terms: &Terms<'_>) {
-    let subscription = world.get(Kind::Subscription, id).cloned().unwrap_or_default();
-    if lines.is_empty() || terms.proration == "none" || text(&subscription, "status") == "trialing" {
-        return;
-    }
-    if terms.proration == "create_prorations" {
-        lines.iter().for_each(|line| world.keep_for_later(&subscription, line));
-        return;
-    }
-    let period = (world.now(), world.now());
-    let invoice = world.bill(&subscription, "subscription_update", lines, period);
-    match world.collect(id, &invoice) {
-        Some(Payment::Succeeded) => {}
-        Some(Payment::RequiresAction | Payment::Declined(_)) | None => {
-            world.set(Kind::Subscription, id, json!({"status": "past_due"}));
-        }
-    }
 }

@@ -3,13 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::subscription_changes::{self, BEHAVIORS, PRORATIONS};
+use super::subscription_changes::{self, BEHAVIORS};
 use super::{Call, Route, customers, fields, prices};
 use crate::error::{Answer, Refusal};
 use crate::params::Params;
 use crate::world::kind::Kind;
 use crate::world::list::{CREATED, PAGE};
 use crate::world::payment::Payment;
+use crate::world::prorating::Proration;
 use crate::world::subscribing::{NewItem, NewSubscription, amount};
 use crate::world::time::DAY;
 use crate::world::{World, text};
@@ -39,8 +40,14 @@ const WRITABLE: &[&str] = &[
     "trial_settings.end_behavior.missing_payment_method",
 ];
 const AT_CREATION: &[&str] = &["collection_method", "customer", "trial_period_days"];
-const AT_UPDATE: &[&str] =
-    &["cancellation_details.comment", "cancellation_details.feedback", "items[].deleted", "items[].id"];
+const AT_UPDATE: &[&str] = &[
+    "cancellation_details.comment",
+    "cancellation_details.feedback",
+    "items[].deleted",
+    "items[].id",
+    "pause_collection.behavior",
+    "pause_collection.resumes_at",
+];
 const FILTERS: &[&str] = &["collection_method", "customer", "plan", "price", "status"];
 const CANCELLATION: &[&str] = &["cancellation_details.comment", "cancellation_details.feedback"];
 const STATUSES: &[&str] = &[
@@ -68,12 +75,18 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route { method: "DELETE", path: "/v1/subscriptions/{id}", accepts: &[CANCELLATION], run: cancel },
     Route { method: "POST", path: "/v1/subscriptions/{id}/cancel", accepts: &[CANCELLATION], run: cancel },
+    Route {
+        method: "POST",
+        path: "/v1/subscriptions/{id}/resume",
+        accepts: &[&["billing_cycle_anchor", "proration_behavior"]],
+        run: resume,
+    },
 ];
 
 fn create(call: &mut Call<'_>) -> Answer {
     let params = call.params;
     let behavior = params.one_of("payment_behavior", BEHAVIORS)?.unwrap_or("allow_incomplete");
-    params.one_of("proration_behavior", PRORATIONS)?;
+    params.one_of("proration_behavior", Proration::WORDS)?;
     let new = parse(call.world, params)?;
     let method = paying_method(call.world, &new);
     refuse_unpayable(call.world, &new, method.as_deref(), behavior)?;
@@ -81,6 +94,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     write_settings(call.world, params, &id)?;
     first_invoice(call.world, &id, behavior);
     call.world.emit("customer.subscription.created", Kind::Subscription, &id);
+    call.world.warn_of_trial_end(&id, call.world.now());
     Ok(call.world.presented(Kind::Subscription, &id))
 }
 
@@ -99,6 +113,7 @@ fn parse(world: &mut World, params: &Params) -> Result<NewSubscription, Refusal>
             .transpose()?,
         items: params.children("items").iter().map(|item| new_item(world, item)).collect::<Result<_, _>>()?,
         customer,
+        start: world.now(),
         trial_end,
         collection_method: collection.unwrap_or("charge_automatically").to_owned(),
         metadata,
@@ -109,9 +124,20 @@ fn parse(world: &mut World, params: &Params) -> Result<NewSubscription, Refusal>
 pub(super) fn new_item(world: &mut World, params: &Params) -> Result<NewItem, Refusal> {
     let price = price_of(world, params)?;
     let row = world.get(Kind::Price, &price).cloned().unwrap_or_default();
-    let is_metered = text(&row["recurring"], "usage_type") == "metered";
+    let quantity = checked_quantity(params, &row)?;
+    let quantity = if is_metered(&row) { None } else { Some(quantity.unwrap_or(1)) };
+    Ok(NewItem { price, quantity, metadata: fields::new_metadata(params)? })
+}
+
+/// Whether the price bills by usage.
+pub(super) fn is_metered(price: &Value) -> bool {
+    text(&price["recurring"], "usage_type") == "metered"
+}
+
+/// The quantity that was given, if the price can have it.
+pub(super) fn checked_quantity(params: &Params, price: &Value) -> Result<Option<i64>, Refusal> {
     let quantity = params.int("quantity")?;
-    if is_metered && quantity.is_some() {
+    if is_metered(price) && quantity.is_some() {
         let message =
             "Quantity should not be specified where usage_type is `metered`. Remove quantity from your request.";
         return Err(Refusal::invalid(params.name("quantity"), message));
@@ -120,8 +146,7 @@ pub(super) fn new_item(world: &mut World, params: &Params) -> Result<NewItem, Re
         let message = "This value must be greater than or equal to 0.";
         return Err(Refusal::invalid(params.name("quantity"), message).coded("parameter_invalid_integer"));
     }
-    let quantity = if is_metered { None } else { Some(quantity.unwrap_or(1)) };
-    Ok(NewItem { price, quantity, metadata: fields::new_metadata(params)? })
+    Ok(quantity)
 }
 
 /// The recurring, active price that an item names.
@@ -196,11 +221,27 @@ pub(super) fn write_settings(world: &mut World, params: &Params, id: &str) -> Re
     if let Some(method) = params.str("default_payment_method") {
         row["default_payment_method"] = json!(method);
     }
-    // A trial that ends without a payment method makes an invoice here; the other ends are left out.
-    params.child("trial_settings").child("end_behavior").one_of("missing_payment_method", &["create_invoice"])?;
+    let trial_end = params.child("trial_settings").child("end_behavior");
+    if let Some(behavior) = trial_end.one_of("missing_payment_method", &["cancel", "create_invoice", "pause"])? {
+        row["trial_settings"]["end_behavior"]["missing_payment_method"] = json!(behavior);
+    }
+    write_pause(params, &mut row)?;
     let period_end = world.item_rows(&row).first().map_or(Value::Null, |item| item["current_period_end"].clone());
     write_cancellation(params, &mut row, &period_end, world.now())?;
     world.set(Kind::Subscription, id, row);
+    Ok(())
+}
+
+/// `pause_collection`, which leaves the status alone; emptied, it is over.
+fn write_pause(params: &Params, row: &mut Value) -> Result<(), Refusal> {
+    if params.is_emptied("pause_collection") {
+        row["pause_collection"] = Value::Null;
+    } else if params.has("pause_collection") {
+        let given = params.child("pause_collection");
+        let behavior = given.one_of("behavior", &["keep_as_draft", "mark_uncollectible", "void"])?;
+        let behavior = behavior.ok_or_else(|| Refusal::missing_param(given.name("behavior")))?;
+        row["pause_collection"] = json!({"behavior": behavior, "resumes_at": given.int("resumes_at")?});
+    }
     Ok(())
 }
 
@@ -287,6 +328,15 @@ fn cancel(call: &mut Call<'_>) -> Answer {
     Ok(call.world.presented(Kind::Subscription, &id))
 }
 
+/// A new cycle begins; nothing is prorated, since nothing was billed while it was paused.
+fn resume(call: &mut Call<'_>) -> Answer {
+    call.params.one_of("billing_cycle_anchor", &["now"])?;
+    call.params.one_of("proration_behavior", Proration::WORDS)?;
+    let id = call.id().to_owned();
+    call.world.resume(&id)?;
+    Ok(call.world.presented(Kind::Subscription, &id))
+}
+
 /// Why the customer leaves.
 pub(super) fn write_details(world: &mut World, params: &Params, id: &str) {
     let details = params.child("cancellation_details");
@@ -295,12 +345,18 @@ pub(super) fn write_details(world: &mut World, params: &Params, id: &str) {
     }
 }
 
-/// Ends everything that a customer still has.
+/// Ends everything that a customer still has, or was to have.
 pub(super) fn cancel_all_of(world: &mut World, customer: &str) {
     let lives = |row: &&Value| text(row, "customer") == customer && has_status(text(row, "status"), None);
     let live: Vec<String> =
         world.rows(Kind::Subscription).filter(lives).map(|row| text(row, "id").to_owned()).collect();
     for id in live {
         world.end_subscription(&id, "cancellation_requested");
+    }
+    let waits = |row: &&Value| text(row, "customer") == customer && text(row, "status") == "not_started";
+    let waiting: Vec<String> =
+        world.rows(Kind::SubscriptionSchedule).filter(waits).map(|row| text(row, "id").to_owned()).collect();
+    for id in waiting {
+        world.cancel_schedule(&id);
     }
 }

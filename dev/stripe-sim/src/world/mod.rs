@@ -15,11 +15,14 @@ pub(crate) mod list;
 pub(crate) mod payment;
 pub(crate) mod policy;
 pub(crate) mod present;
+pub(crate) mod prorating;
 pub(crate) mod receivers;
 pub(crate) mod roll;
+pub(crate) mod scheduling;
 pub(crate) mod subscribing;
 mod table;
 pub(crate) mod time;
+mod trials;
 pub(crate) mod versions;
 
 use std::collections::BTreeMap;

@@ -1,21 +1,29 @@
-//! What the passing of time does: trials end, periods roll, scheduled cancellations and unpaid
-//! first invoices come due.
+//! What the passing of time does: trials end, periods roll, schedules change their phase, and
+//! cancellations and unpaid invoices come due.
+//!
+//! A clock that jumps does everything that lies in between, one thing after the other; each is
+//! done as of its own moment, but events, invoices and charges say when they were really made.
 
 use serde_json::{Value, json};
 
-use super::billing::Line;
 use super::kind::Kind;
 use super::payment::Payment;
 use super::subscribing::{next_period_end, period_of};
+use super::time::DAY;
 use super::{World, number, text};
 
 /// An unpaid first invoice may be paid for 23 hours
 /// (<https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>).
 const INCOMPLETE_SECS: i64 = 23 * 3_600;
 
+/// How long a later invoice is tried. An account chooses what follows; the double's marks the
+/// subscription unpaid (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>).
+const DUNNING_SECS: i64 = 14 * DAY;
+
 impl World {
     /// Does everything that is due by now.
     pub(crate) fn roll(&mut self) {
+        self.start_due_schedules();
         let now = self.now();
         let due: Vec<String> = self
             .rows(Kind::Subscription)
@@ -27,38 +35,82 @@ impl World {
         }
     }
 
-    /// When something next happens to the subscription by itself.
-    fn due_at(&self, row: &Value) -> Option<i64> {
-        match text(row, "status") {
-            "incomplete" => Some(number(row, "created") + INCOMPLETE_SECS),
-            "trialing" => row["trial_end"].as_i64(),
-            "active" | "past_due" => {
-                let period_end = self.item_rows(row).first().map(|item| period_of(item).1);
-                let cancel_at = row["cancel_at"].as_i64();
-                period_end.into_iter().chain(cancel_at).min()
-            }
-            _ended => None,
+    /// A clock that jumps over several periods bills each of them.
+    pub(crate) fn roll_subscription(&mut self, id: &str) {
+        for _ in 0..ROLLS_MAX {
+            let Some(row) = self.get(Kind::Subscription, id).cloned() else { return };
+            let Some(at) = self.due_at(&row).filter(|at| *at <= self.now()) else { return };
+            self.step(id, &row, at);
         }
     }
 
-    /// A clock that jumps over several periods bills each of them.
-    fn roll_subscription(&mut self, id: &str) {
-        for _ in 0..ROLLS_MAX {
-            let Some(row) = self.get(Kind::Subscription, id).cloned() else { return };
-            if self.due_at(&row).is_none_or(|at| at > self.now()) {
-                return;
-            }
-            let is_canceled = row["cancel_at"].as_i64().is_some_and(|at| at <= self.now());
-            match text(&row, "status") {
-                "incomplete" => self.expire(id),
-                _live if is_canceled => self.end_subscription(id, "cancellation_requested"),
-                "trialing" => {
-                    let before = self.present(&row);
-                    self.end_trial(id);
-                    self.emit_change("customer.subscription.updated", Kind::Subscription, id, &before);
+    /// When something next happens to the subscription by itself.
+    fn due_at(&self, row: &Value) -> Option<i64> {
+        let own = match text(row, "status") {
+            "incomplete" => return Some(number(row, "created") + INCOMPLETE_SECS),
+            "trialing" => self.trial_due_at(row),
+            "active" | "past_due" | "unpaid" => self.billing_due_at(row),
+            "paused" => None,
+            _ended => return None,
+        };
+        let others = [row["cancel_at"].as_i64(), self.schedule_due_at(row)];
+        own.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
+    fn billing_due_at(&self, row: &Value) -> Option<i64> {
+        let period_end = self.item_rows(row).first().map(|item| period_of(item).1);
+        let resumes_at = row["pause_collection"]["resumes_at"].as_i64();
+        period_end.into_iter().chain(resumes_at).chain(self.gives_up_at(row)).min()
+    }
+
+    /// When the payments of a subscription that is past due are no longer tried.
+    fn gives_up_at(&self, row: &Value) -> Option<i64> {
+        let invoice = self.get(Kind::Invoice, text(row, "latest_invoice"))?;
+        (text(row, "status") == "past_due").then(|| number(invoice, "created") + DUNNING_SECS)
+    }
+
+    /// What is due at `at`, and what follows from it, is one change.
+    fn step(&mut self, id: &str, row: &Value, at: i64) {
+        if text(row, "status") == "incomplete" {
+            return self.expire(id);
+        }
+        if row["cancel_at"].as_i64().is_some_and(|end| end <= at) {
+            return self.end_as_planned(id, at);
+        }
+        if self.warn_of_trial_end(id, at) || self.warn_of_schedule_end(row, at) {
+            return;
+        }
+        let before = self.present(row);
+        self.step_schedule(id, at);
+        self.step_billing(id, at);
+        self.tell_of_change(id, &before);
+    }
+
+    /// Says what changed; of a subscription that has just ended, its end is news enough.
+    pub(crate) fn tell_of_change(&mut self, id: &str, before: &Value) {
+        let is_ended = |row: &Value| text(row, "status") == "canceled";
+        let has_ended = self.get(Kind::Subscription, id).is_some_and(is_ended) && !is_ended(before);
+        if !has_ended {
+            self.emit_change("customer.subscription.updated", Kind::Subscription, id, before);
+        }
+    }
+
+    fn step_billing(&mut self, id: &str, at: i64) {
+        let row = self.get(Kind::Subscription, id).cloned().unwrap_or_default();
+        match text(&row, "status") {
+            "trialing" if number(&row, "trial_end") <= at => self.end_trial(id),
+            "active" | "past_due" | "unpaid" => {
+                if row["pause_collection"]["resumes_at"].as_i64().is_some_and(|end| end <= at) {
+                    self.set(Kind::Subscription, id, json!({"pause_collection": null}));
                 }
-                _live => self.next_period(id, &row),
+                if self.gives_up_at(&row).is_some_and(|end| end <= at) {
+                    self.give_up(id, &row);
+                }
+                if self.item_rows(&row).first().is_some_and(|item| period_of(item).1 <= at) {
+                    self.next_period(id, &row);
+                }
             }
+            _waiting => {}
         }
     }
 
@@ -71,30 +123,23 @@ impl World {
         self.emit_change("customer.subscription.updated", Kind::Subscription, id, &before);
     }
 
-    /// Ends the trial and bills the first paid period. The caller tells of the change.
-    pub(crate) fn end_trial(&mut self, id: &str) {
-        let Some(row) = self.get(Kind::Subscription, id).cloned() else { return };
-        if text(&row, "status") != "trialing" {
-            return;
-        }
-        let end = number(&row, "trial_end").min(self.now());
-        self.set(Kind::Subscription, id, json!({"status": "active", "trial_end": end, "billing_cycle_anchor": end}));
-        self.start_period(id, end);
-        let status = self.charge_period(id);
+    /// The last try of an invoice decides.
+    fn give_up(&mut self, id: &str, row: &Value) {
+        let status = match self.collect(id, text(row, "latest_invoice")) {
+            Some(Payment::Succeeded) => "active",
+            Some(Payment::RequiresAction | Payment::Declined(_)) | None => "unpaid",
+        };
         self.set(Kind::Subscription, id, json!({"status": status}));
     }
 
     fn next_period(&mut self, id: &str, row: &Value) {
-        let before = self.present(row);
         let end = self.item_rows(row).first().map_or(self.now(), |item| period_of(item).1);
         self.start_period(id, end);
-        let status = self.charge_period(id);
-        self.set(Kind::Subscription, id, json!({"status": status}));
-        self.emit_change("customer.subscription.updated", Kind::Subscription, id, &before);
+        self.charge_period(id);
     }
 
     /// Moves every item into the period that begins at `start`.
-    fn start_period(&mut self, id: &str, start: i64) {
+    pub(crate) fn start_period(&mut self, id: &str, start: i64) {
         let row = self.get(Kind::Subscription, id).cloned().unwrap_or_default();
         let items: Vec<Value> = self.item_rows(&row).into_iter().cloned().collect();
         for item in items {
@@ -113,48 +158,20 @@ impl World {
         }
     }
 
-    fn charge_period(&mut self, id: &str) -> &'static str {
+    /// Bills the current period; whether that is paid decides the status. The invoices of an
+    /// unpaid subscription, or of one whose collection is paused, are not tried.
+    pub(crate) fn charge_period(&mut self, id: &str) {
         let invoice = self.bill_period(id, "subscription_cycle");
-        let sends =
-            self.get(Kind::Subscription, id).is_some_and(|row| text(row, "collection_method") == "send_invoice");
-        if sends {
-            return "active";
+        let row = self.get(Kind::Subscription, id).cloned().unwrap_or_default();
+        let waits = text(&row, "status") == "unpaid" || !row["pause_collection"].is_null();
+        if waits || text(&row, "collection_method") == "send_invoice" {
+            return;
         }
-        match self.collect(id, &invoice) {
+        let status = match self.collect(id, &invoice) {
             Some(Payment::Succeeded) => "active",
             Some(Payment::RequiresAction | Payment::Declined(_)) | None => "past_due",
-        }
-    }
-
-    /// Keeps a proration as an invoice item for the subscription's next invoice.
-    pub(crate) fn keep_for_later(&mut self, subscription: &Value, line: &Line) {
-        let id = self.new_id(Kind::InvoiceItem);
-        let item = json!({
-            "id": id,
-            "object": "invoiceitem",
-            "amount": line.amount,
-            "currency": subscription["currency"],
-            "customer": subscription["customer"],
-            "customer_account": null,
-            "date": self.now(),
-            "description": line.description,
-            "discountable": false,
-            "discounts": [],
-            "invoice": null,
-            "livemode": self.livemode,
-            "metadata": {},
-            "net_amount": line.amount,
-            "parent": {"type": "subscription_details", "subscription_details": {"subscription": subscription["id"], "subscription_item": null}},
-            "period": {"start": line.period.0, "end": line.period.1},
-            "pricing": line.pricing,
-            "proration": true,
-            "quantity": line.quantity.unwrap_or(1),
-            "quantity_decimal": line.quantity.unwrap_or(1).to_string(),
-            "tax_rates": [],
-            "test_clock": null,
-        });
-        self.insert(Kind::InvoiceItem, item);
-        self.emit("invoiceitem.created", Kind::InvoiceItem, &id);
+        };
+        self.set(Kind::Subscription, id, json!({"status": status}));
     }
 }
 

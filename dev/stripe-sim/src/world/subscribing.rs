@@ -11,6 +11,8 @@ use super::{World, number, text};
 /// A subscription to be opened; everything in it has been checked.
 pub(crate) struct NewSubscription {
     pub(crate) customer: String,
+    /// When the first period begins: now, or when a schedule says.
+    pub(crate) start: i64,
     pub(crate) items: Vec<NewItem>,
     pub(crate) trial_end: Option<i64>,
     pub(crate) default_payment_method: Option<String>,
@@ -31,9 +33,8 @@ impl World {
     /// Writes the rows of a subscription that is `incomplete`, or `trialing`. No event yet.
     pub(crate) fn open_subscription(&mut self, new: NewSubscription) -> String {
         let id = self.new_id(Kind::Subscription);
-        let start = self.now();
-        let end = new.trial_end.unwrap_or_else(|| self.period_end(&new.items, start));
-        let items: Vec<String> = new.items.iter().map(|item| self.add_item(&id, item, (start, end))).collect();
+        let end = new.trial_end.unwrap_or_else(|| self.period_end(&new.items, new.start));
+        let items: Vec<String> = new.items.iter().map(|item| self.add_item(&id, item, (new.start, end))).collect();
         let row = self.subscription_object(&id, &new, &items);
         self.insert(Kind::Subscription, row);
         id
@@ -75,7 +76,7 @@ impl World {
             "application": null,
             "application_fee_percent": null,
             "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null},
-            "billing_cycle_anchor": new.trial_end.unwrap_or(now),
+            "billing_cycle_anchor": new.trial_end.unwrap_or(new.start),
             "billing_cycle_anchor_config": null,
             "billing_mode": {"type": "flexible", "flexible": {"proration_discounts": "included"}, "updated_at": now},
             "billing_schedules": [],
@@ -115,13 +116,13 @@ impl World {
             "pending_update": null,
             "presentment_details": null,
             "schedule": null,
-            "start_date": now,
+            "start_date": new.start,
             "status": if new.trial_end.is_some() { "trialing" } else { "incomplete" },
             "test_clock": null,
             "transfer_data": null,
             "trial_end": new.trial_end,
             "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-            "trial_start": new.trial_end.map(|_| now),
+            "trial_start": new.trial_end.map(|_| new.start),
         })
     }
 
@@ -156,8 +157,27 @@ impl World {
         self.set(Kind::Subscription, id, json!({"latest_invoice": invoice}));
         let due = subscription["days_until_due"].as_i64().map(|days| self.now() + days * DAY);
         self.set(Kind::Invoice, &invoice, json!({"due_date": due}));
-        self.finalize(&invoice);
+        self.finish_bill(subscription, &invoice);
         invoice
+    }
+
+    /// An unpaid subscription's invoices stay drafts; paused collection says what becomes of one
+    /// (<https://docs.stripe.com/billing/subscriptions/pause-payment>).
+    fn finish_bill(&mut self, subscription: &Value, invoice: &str) {
+        let paused = text(&subscription["pause_collection"], "behavior");
+        if text(subscription, "status") == "unpaid" || paused == "keep_as_draft" {
+            return;
+        }
+        self.finalize(invoice);
+        let is_open = self.get(Kind::Invoice, invoice).is_some_and(|row| text(row, "status") == "open");
+        match paused {
+            "void" if is_open => self.void(invoice),
+            "mark_uncollectible" if is_open => {
+                self.set(Kind::Invoice, invoice, json!({"status": "uncollectible"}));
+                self.emit("invoice.marked_uncollectible", Kind::Invoice, invoice);
+            }
+            _paid_or_not_paused => {}
+        }
     }
 
     fn item_line(&self, item: &Value, is_trial: bool) -> Line {
@@ -173,26 +193,6 @@ impl World {
             period: period_of(item),
             pricing: pricing(&price),
             parent: item_parent(item, false),
-        }
-    }
-
-    /// The line that settles a changed quantity or price for the rest of the period.
-    pub(crate) fn proration_line(&self, before: &Value, after: &Value) -> Line {
-        let (start, end) = period_of(after);
-        let now = self.now().clamp(start, end);
-        let worth = |item: &Value| {
-            let price = self.get(Kind::Price, text(item, "price")).cloned().unwrap_or_default();
-            amount(&price, number(item, "quantity"))
-        };
-        let share = |full: i64| if end > start { full * (end - now) / (end - start) } else { 0 };
-        let price = self.get(Kind::Price, text(after, "price")).cloned().unwrap_or_default();
-        Line {
-            amount: share(worth(after) - worth(before)),
-            description: json!("Change of quantity"),
-            quantity: after["quantity"].as_i64(),
-            period: (now, end),
-            pricing: pricing(&price),
-            parent: item_parent(after, true),
         }
     }
 
@@ -224,15 +224,20 @@ impl World {
         Some(self.pay(invoice, &method))
     }
 
-    /// After a later payment of its invoice: incomplete and past due become active.
+    /// After a later payment of its invoice it is active, whatever it waited in.
     pub(crate) fn revive(&mut self, invoice: &str) {
         let Some(invoice_row) = self.get(Kind::Invoice, invoice) else { return };
         let id = text(&invoice_row["parent"]["subscription_details"], "subscription").to_owned();
         let Some(row) = self.get(Kind::Subscription, &id) else { return };
-        if !matches!(text(row, "status"), "incomplete" | "past_due" | "unpaid") || row["latest_invoice"] != invoice {
+        let status = text(row, "status").to_owned();
+        let waits = matches!(status.as_str(), "incomplete" | "past_due" | "unpaid" | "paused");
+        if !waits || row["latest_invoice"] != invoice {
             return;
         }
         self.set_status(&id, "active");
+        if status == "paused" {
+            self.emit("customer.subscription.resumed", Kind::Subscription, &id);
+        }
     }
 
     /// Changes the status and says so.
@@ -242,7 +247,7 @@ impl World {
         self.emit_change("customer.subscription.updated", Kind::Subscription, subscription, &before);
     }
 
-    /// Ends it now. Terminal.
+    /// Ends it now, and its schedule with it. Terminal.
     pub(crate) fn end_subscription(&mut self, subscription: &str, reason: &str) {
         let now = self.now();
         if let Some(row) = self.get_mut(Kind::Subscription, subscription) {
@@ -253,6 +258,7 @@ impl World {
                 row["canceled_at"] = json!(now);
             }
         }
+        self.cancel_schedule_of(subscription);
         self.emit("customer.subscription.deleted", Kind::Subscription, subscription);
     }
 }
@@ -272,7 +278,7 @@ pub(crate) fn period_of(item: &Value) -> (i64, i64) {
     (number(item, "current_period_start"), number(item, "current_period_end"))
 }
 
-fn pricing(price: &Value) -> Value {
+pub(super) fn pricing(price: &Value) -> Value {
     json!({
         "type": "price_details",
         "price_details": {"price": price["id"], "product": price["product"]},
@@ -280,7 +286,7 @@ fn pricing(price: &Value) -> Value {
     })
 }
 
-fn item_parent(item: &Value, is_proration: bool) -> Value {
+pub(super) fn item_parent(item: &Value, is_proration: bool) -> Value {
     json!({
         "type": "subscription_item_details",
         "invoice_item_details": null,

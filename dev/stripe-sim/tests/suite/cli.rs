@@ -52,7 +52,7 @@ impl Cli {
     }
 
     fn events(&self, kind: &str) -> usize {
-        let events = self.object(&["get", "/v1/events", "-d", &format!("type={kind}")]);
+        let events = self.object(&["get", "/v1/events", "-d", &format!("type={kind}"), "-d", "limit=100"]);
         events["data"].as_array().map_or(0, Vec::len)
     }
 }
@@ -103,8 +103,15 @@ fn every_trigger_leaves_its_event() {
         "customer.subscription.created",
         "customer.subscription.updated",
         "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.trial_will_end",
+        "subscription_schedule.created",
+        "subscription_schedule.updated",
+        "subscription_schedule.released",
+        "subscription_schedule.canceled",
         "checkout.session.completed",
         "invoice.paid",
+        "invoice.payment_succeeded",
         "invoice.payment_failed",
         "payment_intent.succeeded",
     ] {

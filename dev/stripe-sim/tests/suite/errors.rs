@@ -94,11 +94,20 @@ const IGNORED_BY_WRITES: &[(&str, &[&str])] = &[
             "billing_cycle_anchor",
             "collection_method",
             "items[0][clear_usage]",
-            "pause_collection[behavior]",
+            "pause_collection[until]",
             "proration_date",
         ],
     ),
     ("/v1/subscriptions/sub_1/cancel", &["invoice_now", "prorate"]),
+    ("/v1/subscriptions/sub_1/resume", &["proration_date"]),
+    (
+        "/v1/subscription_schedules",
+        &["billing_mode[type]", "default_settings[transfer_data][destination]", "phases[0][start_date]"],
+    ),
+    (
+        "/v1/subscription_schedules/sub_sched_1",
+        &["from_subscription", "phases[0][add_invoice_items][0][price]", "phases[0][coupon]", "start_date"],
+    ),
     ("/v1/subscription_items/si_1", &["discounts[0][coupon]", "proration_date", "tax_rates[0]"]),
     (
         "/v1/customers",
@@ -158,7 +167,13 @@ async fn what_the_double_cannot_do_is_not_promised() {
     check("/v1/subscriptions", &format!("{subscription}&payment_behavior=pending_if_incomplete"), "payment_behavior")
         .await;
     let ends = "trial_settings[end_behavior][missing_payment_method]";
-    check("/v1/subscriptions", &format!("{subscription}&trial_period_days=1&{ends}=pause"), ends).await;
+    check("/v1/subscriptions", &format!("{subscription}&trial_period_days=1&{ends}=wait"), ends).await;
+    let phase = format!("customer={customer}&phases[0][items][0][price]={price}");
+    for param in ["phases[0][billing_cycle_anchor]", "default_settings[billing_cycle_anchor]"] {
+        check("/v1/subscription_schedules", &format!("{phase}&{param}=phase_start"), param).await;
+    }
+    let tax = "phases[0][automatic_tax][enabled]";
+    check("/v1/subscription_schedules", &format!("{phase}&{tax}=true"), tax).await;
     check("/v1/invoices", &format!("customer={customer}&auto_advance=true"), "auto_advance").await;
     let sepa = "amount=5&currency=eur&payment_method_types[]=sepa_debit";
     check("/v1/payment_intents", sepa, "payment_method_types").await;

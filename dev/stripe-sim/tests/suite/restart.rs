@@ -100,6 +100,25 @@ async fn held_deliveries_the_policy_and_a_frozen_clock_outlive_a_restart() {
     .await;
 }
 
+#[tokio::test]
+async fn a_schedule_goes_on_after_a_restart() {
+    let scratch = Scratch::new("schedule");
+    let first = scratch.double();
+    let (customer, price) = (first.customer_with("pm_card_visa").await, first.price().await);
+    let item = |phase: usize, quantity: u8| {
+        format!("&phases[{phase}][items][0][price]={price}&phases[{phase}][items][0][quantity]={quantity}")
+    };
+    let form = format!("customer={customer}{}{}", item(0, 4), item(1, 2));
+    let schedule = first.post("/v1/subscription_schedules", &form).await;
+    let subscription = schedule.body["subscription"].as_str().expect("a subscription").to_owned();
+    drop(first);
+    let second = scratch.double();
+    second.admin(Method::POST, "/clock", json!({"advance_secs": 32 * 86_400})).await;
+    let read = second.get(&format!("/v1/subscriptions/{subscription}?expand[]=schedule")).await.body;
+    assert_eq!((&read["schedule"]["id"], &read["schedule"]["status"]), (&schedule.id().into(), &"active".into()));
+    assert_eq!(read["items"]["data"][0]["quantity"], 2);
+}
+
 #[test]
 fn only_loopback_is_listened_on_unless_allowed() {
     let everywhere = Config { listen: ([0, 0, 0, 0], 0).into(), ..Config::default() };

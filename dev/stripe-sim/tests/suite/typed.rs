@@ -78,7 +78,26 @@ async fn every_kind_of_object_decodes() {
     double.post("/v1/webhook_endpoints", "url=http://127.0.0.1:1/&enabled_events[]=customer.created").await;
     check::<stripe_misc::WebhookEndpoint>(&double, "/v1/webhook_endpoints").await;
     check::<typed::PaymentSource>(&double, &format!("/v1/customers/{source}/sources")).await;
+    schedules_decode(&double).await;
     deleted_objects_decode(&double, &customer).await;
+}
+
+/// One in force, one that waits and one that was released.
+async fn schedules_decode(double: &Double) {
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    for status in ["active", "released"] {
+        let subscription = double.subscribe(&customer, &price, "").await.id();
+        let schedule =
+            double.post("/v1/subscription_schedules", &format!("from_subscription={subscription}")).await.id();
+        if status == "released" {
+            double.post(&format!("/v1/subscription_schedules/{schedule}/release"), "").await;
+        }
+    }
+    let phase = format!("phases[0][items][0][price]={price}&phases[0][invoice_settings][days_until_due]=5");
+    double.post("/v1/subscription_schedules", &format!("customer={customer}&start_date=4102444800&{phase}")).await;
+    check::<typed::SubscriptionSchedule>(double, "/v1/subscription_schedules?expand[]=data.subscription").await;
+    check::<typed::Subscription>(double, "/v1/subscriptions?expand[]=data.schedule").await;
+    check::<typed::Event>(double, "/v1/events?limit=100&type=subscription_schedule.created").await;
 }
 
 async fn deleted_objects_decode(double: &Double, customer: &str) {
