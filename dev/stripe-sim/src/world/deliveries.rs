@@ -46,7 +46,7 @@ pub(crate) struct Attempt {
 }
 
 /// What a courier has to do with the deliveries at these places.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Errand {
     /// All may be under way together; no order is promised.
     AtOnce(Vec<usize>),
@@ -217,7 +217,7 @@ pub(crate) fn shuffled(mut places: Vec<usize>, seed: u64) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempt, Deliveries, Delivery, DeliveryState, shuffled};
+    use super::{Attempt, Deliveries, Delivery, DeliveryState, Errand, shuffled};
 
     fn held(event: &str, endpoint: &str) -> Delivery {
         Delivery {
@@ -255,6 +255,8 @@ mod tests {
         deliveries.owe(Delivery { state: DeliveryState::Pending, ..held("a", "z") });
         assert_eq!(deliveries.missing("a"), 3);
         deliveries.rewind(&mark);
+        // An errand left behind would carry whatever takes that place next.
+        assert_eq!(deliveries.take_errands(), [Errand::AtOnce(Vec::new())]);
         let attempt = || Attempt { at: 0, status: Some(200), error: None };
         deliveries.note(0, attempt(), true);
         assert_eq!(deliveries.missing("a"), 1);

@@ -66,13 +66,15 @@ async fn a_changed_quantity_is_an_event_of_its_own_without_a_snapshot() {
 }
 
 #[tokio::test]
-async fn a_declined_change_makes_no_event() {
+async fn a_refused_change_makes_no_event() {
     let double = Double::start();
     let sold = subscription(&double).await;
+    double.register_thin("http://127.0.0.1:1/", &[UPDATED]).await;
     let before = double.get("/v2/core/events?limit=100").await.body;
     let refused = double.post(&format!("/v1/subscriptions/{}", sold.0), "metadata[a]=b&expand[]=nothing").await;
     assert_eq!(refused.status, 400);
     assert_eq!(double.get("/v2/core/events?limit=100").await.body, before);
+    assert!(double.deliveries("").await.is_empty());
 }
 
 #[tokio::test]
