@@ -50,7 +50,7 @@ fn stopped_by(world: &World, name: &str, value: &str) -> Result<String> {
 #[test]
 fn a_database_that_is_not_migrated_stops_the_worker() -> Result<()> {
     let world = World::named("not-migrated").without_worker()?;
-    world.rows("DELETE FROM _sqlx_migrations WHERE version = 3")?;
+    world.rows("DELETE FROM _sqlx_migrations WHERE version > 2")?;
     let said = stopped_by(&world, "LOG_FORMAT", "text")?;
     ensure!(said.contains("the database's schema is at version 2 and behind; run: tenantry migrate"), "{said}");
     Ok(())
@@ -189,7 +189,7 @@ fn a_broken_env_file_stops_the_worker_without_being_quoted() -> Result<()> {
     let worker = world.launch_worker_in(world.folder())?;
     assert_eq!(worker.wait(Duration::from_secs(30))?, Exit::Code(1));
     let said = world.worker_log();
-    ensure!(said.contains("ConfigurationError: .env cannot be read") && !said.contains("canary-Tr7"), "{said}");
+    ensure!(said.contains("ConfigurationError: .env has a line that is not NAME=value") && !said.contains("canary-Tr7"), "{said}");
     Ok(())
 }
 
