@@ -143,7 +143,7 @@ fn is_id(text: &str, prefix: &str) -> bool {
 }
 
 fn is_subscription(text: &str) -> bool {
-    is_id(text, "sub_") && !is_id(text, "sub_sched_")
+    is_id(text, "sub_") && !text.starts_with("sub_sched_")
 }
 
 /// Any JSON without a key twice in one object.

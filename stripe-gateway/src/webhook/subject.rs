@@ -1,6 +1,6 @@
 //! Which subscription an event speaks of. Another kind of event is one more line in [`ROUTES`].
 
-use domain::ids::{StripeSubscriptionId, SubscriptionScheduleId};
+use domain::ids::{Kind, StripeSubscriptionId, SubscriptionSchedule};
 
 use super::strict_json::Json;
 
@@ -65,6 +65,6 @@ pub(super) fn id<'a>(value: &'a Json<'_>) -> Option<&'a str> {
 
 /// The ids of schedules begin like those of subscriptions.
 fn subscription(id: &str) -> Option<StripeSubscriptionId> {
-    let is_schedule = id.parse::<SubscriptionScheduleId>().is_ok();
+    let is_schedule = id.starts_with(SubscriptionSchedule::PREFIX);
     id.parse().ok().filter(|_| !is_schedule)
 }

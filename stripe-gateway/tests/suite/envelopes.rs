@@ -153,6 +153,10 @@ fn times_are_those_that_a_column_takes() {
     for created in [json!(1.7e9), json!(u64::MAX), json!("1717000000"), json!("2024-05-29T16:26:40Z")] {
         assert_eq!(wrong_field(with(snapshot(), "created", created)), "created");
     }
+    for number in ["-0", "1e9", "1717000000.0", &"9".repeat(5000)] {
+        let body = snapshot().to_string().replace("1717000000", number);
+        assert_eq!(wrong_field(Envelope::parse(body.as_bytes())), "created", "{number}");
+    }
     for created in
         ["2026-10-03T09:14:27Z", "2026-10-03T09:14:27.000000001Z", "2026-10-03T11:14:27+02:00", "1970-01-01T00:00:00Z"]
     {

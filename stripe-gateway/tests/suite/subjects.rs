@@ -105,8 +105,17 @@ fn places_are_tried_in_order() {
 
 #[test]
 fn what_is_no_subscription_is_nobody() {
-    let names =
-        ["cus_1", "sub_sched_1", "sub_", "sub_1/../2", "sub_ü", "", "sub_1\u{0}", &format!("sub_{}", "1".repeat(252))];
+    let names = [
+        "cus_1",
+        "sub_sched_1",
+        "sub_sched_",
+        "sub_",
+        "sub_1/../2",
+        "sub_ü",
+        "",
+        "sub_1\u{0}",
+        &format!("sub_{}", "1".repeat(252)),
+    ];
     for name in names {
         check("customer.subscription.updated", json!({"id": name}), nobody(MISNAMED));
         check("checkout.session.completed", json!({"subscription": {"id": name}}), nobody(MISNAMED));
