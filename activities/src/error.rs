@@ -10,7 +10,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// What a step can end with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -10,6 +10,7 @@
 mod error;
 mod import;
 mod resolve;
+pub mod sync;
 mod tag;
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use domain::audit::Origin;
 use domain::create_tenant::CreateTenantInput;
 use domain::steps;
 use domain::words::AppUrl;
-use error::{Error, fail};
+pub use error::Error;
+use error::fail;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;
@@ -113,6 +115,43 @@ impl TenantActivities {
         tag::customer(&self.store, &self.stripe, &of, self.app_url.as_str(), &ctx)
             .await
             .map_err(|error| fail(&ctx, error))
+    }
+}
+
+/// The steps of a subscription's sync.
+pub struct SyncActivities {
+    store: Store,
+    stripe: Stripe,
+}
+
+impl SyncActivities {
+    /// The steps over these.
+    pub fn new(store: Store, stripe: Stripe) -> Self {
+        Self { store, stripe }
+    }
+}
+
+#[activities]
+impl SyncActivities {
+    /// See [`domain::steps::SyncSteps::sync_subscription`].
+    #[activity(definition = steps::SyncSubscription)]
+    pub async fn sync_subscription(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        of: steps::EventsOf,
+    ) -> Result<steps::SyncedSubscription, ActivityError> {
+        sync::sync(&self.store, &self.stripe, &of, &origin(&ctx)).await.map_err(|error| fail(&ctx, error))
+    }
+
+    /// See [`domain::steps::SyncSteps::fail_events`].
+    #[activity(definition = steps::FailEvents)]
+    pub async fn fail_events(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        failed: steps::FailedEvents,
+    ) -> Result<(), ActivityError> {
+        let failed = self.store.fail_events(&failed.event_ids, &failed.error, &origin(&ctx)).await;
+        failed.map_err(|error| fail(&ctx, error))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One query has one home here. Whatever must hold together is one transaction, and every
 //! transaction takes its locks in the same order: the customer, the tenant's row, then
-//! products and prices by id. What it leaves out: what to do with an answer (`activities`),
+//! products and prices by id, then
+//! events by id. What it leaves out: what to do with an answer (`activities`),
 //! and every rule (`domain`).
 
 mod account;
@@ -14,6 +15,7 @@ mod license_count;
 mod schema;
 mod show;
 mod subscriptions;
+mod sync;
 mod tenants;
 
 pub use account::AccountRow;
@@ -22,6 +24,7 @@ pub use error::Error;
 pub use schema::{MIGRATIONS, SchemaState};
 pub use show::{LicenseChangeView, SubscriptionView, TenantView, Whose};
 pub use subscriptions::{Import, Ticket};
+pub use sync::{Parking, Sync, Synced};
 
 use domain::ids::TenantId;
 use domain::license::LicenseRules;

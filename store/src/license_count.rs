@@ -5,7 +5,7 @@
 //! wrote, so neither order loses one.
 
 use domain::audit::{Cause, Origin};
-use domain::ids::{StripeSubscriptionId, TenantId};
+use domain::ids::{EventId, StripeSubscriptionId, TenantId};
 use domain::license::{Derived, LicenseRules, LicenseSubscription, Seats, derive};
 use domain::refusal::Refusal;
 use domain::steps::{LicenseCountOf, LicensedUserCount};
@@ -13,6 +13,16 @@ use domain::words::LicenseCount;
 use sqlx::PgConnection;
 
 use crate::{Error, Store};
+
+/// Why a count is derived now, for the audit row.
+#[derive(Clone, Copy)]
+pub(crate) struct Why<'a> {
+    pub(crate) cause: Cause,
+    /// The run that does it.
+    pub(crate) origin: &'a Origin,
+    /// The events that asked for it.
+    pub(crate) events: &'a [EventId],
+}
 
 impl Store {
     /// Derives the count once more, and where the rows say nothing about it, takes the number
@@ -24,12 +34,13 @@ impl Store {
     ) -> Result<LicensedUserCount, Error> {
         let mut tx = self.pool.begin().await?;
         lock_tenant(&mut tx, of.tenant_id).await?;
-        let derived = apply(&mut tx, of.tenant_id, &self.rules, Cause::Derivation, origin).await?;
+        let derivation = Why { cause: Cause::Derivation, origin, events: &[] };
+        let derived = apply(&mut tx, of.tenant_id, &self.rules, &derivation).await?;
         if let (Derived::Keep, Some(initial)) = (&derived, of.initial_license_count)
             && is_untouched(&mut tx, of.tenant_id).await?
         {
-            let change = Change { to: initial, cause: Cause::InitialLicenseCount, subscription: None };
-            record(&mut tx, of.tenant_id, &change, origin).await?;
+            let why = Why { cause: Cause::InitialLicenseCount, ..derivation };
+            record(&mut tx, of.tenant_id, initial, None, &why).await?;
         }
         if let Derived::Withheld(refusal) = derived {
             return Err(refusal.into());
@@ -67,15 +78,13 @@ pub(crate) async fn apply(
     db: &mut PgConnection,
     tenant: TenantId,
     rules: &LicenseRules,
-    cause: Cause,
-    origin: &Origin,
+    why: &Why<'_>,
 ) -> Result<Derived, Error> {
     let derived = derive(&license_subscriptions(db, tenant).await?, rules);
     if let Derived::Count(to, subscription) = &derived
         && current(db, tenant).await? != Some(*to)
     {
-        let change = Change { to: *to, cause, subscription: subscription.as_ref() };
-        record(db, tenant, &change, origin).await?;
+        record(db, tenant, *to, subscription.as_ref(), why).await?;
     }
     Ok(derived)
 }
@@ -99,26 +108,28 @@ async fn is_untouched(db: &mut PgConnection, tenant: TenantId) -> Result<bool, E
     Ok(query.fetch_one(db).await?)
 }
 
-struct Change<'a> {
-    to: LicenseCount,
-    cause: Cause,
-    subscription: Option<&'a StripeSubscriptionId>,
-}
-
 /// Count and audit row in one statement: neither is ever written without the other.
-async fn record(db: &mut PgConnection, tenant: TenantId, change: &Change<'_>, origin: &Origin) -> Result<(), Error> {
+async fn record(
+    db: &mut PgConnection,
+    tenant: TenantId,
+    to: LicenseCount,
+    subscription: Option<&StripeSubscriptionId>,
+    why: &Why<'_>,
+) -> Result<(), Error> {
+    let events: Vec<String> = why.events.iter().map(|id| id.as_str().to_owned()).collect();
     sqlx::query!(
         "WITH before AS (SELECT licensed_user_count FROM tenants WHERE tenant = $1),
               counted AS (UPDATE tenants SET licensed_user_count = $2, updated_at = now() WHERE tenant = $1)
          INSERT INTO license_changes
-             (tenant, from_count, to_count, cause, stripe_subscription_external_id, workflow_id, run_id)
-         SELECT $1, licensed_user_count, $2, $3, $4, $5, $6 FROM before",
+             (tenant, from_count, to_count, cause, stripe_subscription_external_id, workflow_id, run_id, event_ids)
+         SELECT $1, licensed_user_count, $2, $3, $4, $5, $6, $7 FROM before",
         tenant.as_uuid(),
-        change.to.get(),
-        change.cause.as_str(),
-        change.subscription.map(|id| id.as_str()),
-        origin.workflow_id,
-        origin.run_id,
+        to.get(),
+        why.cause.as_str(),
+        subscription.map(|id| id.as_str()),
+        why.origin.workflow_id,
+        why.origin.run_id,
+        &events,
     )
     .execute(db)
     .await?;

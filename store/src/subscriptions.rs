@@ -1,15 +1,17 @@
 //! Writing what Stripe said about a subscription, unless a later read has been here.
 
 use domain::audit::{Cause, Origin};
-use domain::ids::{StripeSubscriptionId, TenantId};
-use domain::license::Seats;
+use domain::ids::{StripeSubscriptionId, SubscriptionScheduleId, TenantId};
+use domain::license::{Derived, Seats};
 use domain::names::metadata;
 use domain::refusal::Refusal;
 use domain::stripe::{Metadata, StripePrice, StripeProduct, StripeSubscription, SubscriptionItem};
+use domain::words::LicenseCount;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::license_count::Why;
 use crate::{Error, Store, customers, events, license_count};
 
 /// When a read of Stripe began, in the order of all reads. A row is overwritten only by a
@@ -39,15 +41,35 @@ impl Store {
     pub async fn import_subscription(&self, import: &Import<'_>, origin: &Origin) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
         events::lock_customer(&mut tx, &import.subscription.customer).await?;
-        license_count::lock_tenant(&mut tx, import.tenant).await?;
-        let customer = self.customer_row(&mut tx, import).await?;
-        refuse_other_tenants(&mut tx, import).await?;
-        let item = self.write_catalogue(&mut tx, import).await?;
-        write_subscription(&mut tx, import, customer, item).await?;
-        events::release_parked(&mut tx, &import.subscription.customer).await?;
-        license_count::apply(&mut tx, import.tenant, &self.rules, Cause::SubscriptionImport, origin).await?;
+        let why = Why { cause: Cause::SubscriptionImport, origin, events: &[] };
+        self.write(&mut tx, import, &why).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Writes everything that follows from the read. The caller holds the customer's lock.
+    pub(crate) async fn write(
+        &self,
+        db: &mut PgConnection,
+        import: &Import<'_>,
+        why: &Why<'_>,
+    ) -> Result<Derived, Error> {
+        license_count::lock_tenant(db, import.tenant).await?;
+        let customer = self.customer_row(db, import).await?;
+        refuse_other_tenants(db, import).await?;
+        let item = self.write_catalogue(db, import).await?;
+        write_subscription(db, import, customer, item, self.waiting_change(import.subscription)).await?;
+        events::release_parked(db, &import.subscription.customer).await?;
+        license_count::apply(db, import.tenant, &self.rules, why).await
+    }
+
+    /// The number of licences that the subscription's schedule will bring, if another one.
+    fn waiting_change<'a>(&self, subscription: &'a StripeSubscription) -> Option<WaitingChange<'a>> {
+        let schedule = subscription.schedule.as_ref()?;
+        let phase = schedule.next_phase.as_ref()?;
+        let quantity = self.rules.seats_of(phase)?;
+        let is_now = self.rules.seats(&subscription.license_items()).count(&subscription.id) == Ok(quantity);
+        (!is_now).then_some(WaitingChange { schedule: &schedule.id, quantity, at: phase.start })
     }
 
     /// The tenant's row of the subscription's customer, claimed now if nobody has it.
@@ -87,6 +109,14 @@ impl Store {
         }
         Ok(picked)
     }
+}
+
+/// A change of the quantity that Stripe will make by itself.
+struct WaitingChange<'a> {
+    schedule: &'a SubscriptionScheduleId,
+    quantity: LicenseCount,
+    /// Unix seconds.
+    at: i64,
 }
 
 /// The item that counts licences, and the row of its price.
@@ -215,15 +245,18 @@ async fn write_subscription(
     import: &Import<'_>,
     customer: Uuid,
     item: LicenseItem<'_>,
+    waiting: Option<WaitingChange<'_>>,
 ) -> Result<(), Error> {
     let (subscription, period, known) = (import.subscription, item.period(), item.known());
     sqlx::query!(
         "INSERT INTO stripe_subscriptions AS mine
              (tenant, stripe_subscription_external_id, stripe_customer_id, stripe_subscription_item_id, stripe_price_id,
               quantity, status, billing_interval, current_period_start, current_period_end, cancel_at,
-              cancel_at_period_end, canceled_at, metadata, stripe_created_at, read_ticket)
+              cancel_at_period_end, canceled_at, metadata, stripe_created_at, read_ticket,
+              stripe_schedule_external_id, scheduled_quantity, scheduled_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::bigint), to_timestamp($10::bigint),
-                 to_timestamp($11::bigint), $12, to_timestamp($13::bigint), $14, to_timestamp($15::bigint), $16)
+                 to_timestamp($11::bigint), $12, to_timestamp($13::bigint), $14, to_timestamp($15::bigint), $16,
+                 $17, $18, to_timestamp($19::bigint))
          ON CONFLICT (tenant, stripe_subscription_external_id) DO UPDATE SET
              stripe_customer_id = excluded.stripe_customer_id,
              stripe_subscription_item_id = excluded.stripe_subscription_item_id,
@@ -232,7 +265,10 @@ async fn write_subscription(
              current_period_end = excluded.current_period_end, cancel_at = excluded.cancel_at,
              cancel_at_period_end = excluded.cancel_at_period_end, canceled_at = excluded.canceled_at,
              metadata = excluded.metadata, stripe_created_at = excluded.stripe_created_at,
-             read_ticket = excluded.read_ticket, updated_at = now()
+             read_ticket = excluded.read_ticket,
+             stripe_schedule_external_id = excluded.stripe_schedule_external_id,
+             scheduled_quantity = excluded.scheduled_quantity, scheduled_at = excluded.scheduled_at,
+             updated_at = now()
          WHERE mine.read_ticket < excluded.read_ticket",
         import.tenant.as_uuid(),
         subscription.id.as_str(),
@@ -250,6 +286,9 @@ async fn write_subscription(
         Json(&subscription.metadata) as _,
         subscription.created,
         import.ticket.0,
+        waiting.as_ref().map(|change| change.schedule.as_str()),
+        waiting.as_ref().map(|change| change.quantity.get()),
+        waiting.as_ref().map(|change| change.at),
     )
     .execute(db)
     .await?;

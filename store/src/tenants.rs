@@ -11,11 +11,7 @@ use crate::{Error, Store, customers, events};
 impl Store {
     /// Whether there is such a tenant.
     pub async fn tenant_exists(&self, tenant: TenantId) -> Result<bool, Error> {
-        let query = sqlx::query_scalar!(
-            "SELECT EXISTS (SELECT FROM tenants WHERE tenant = $1) AS \"exists!\"",
-            tenant.as_uuid()
-        );
-        Ok(query.fetch_one(&self.pool).await?)
+        exists(&mut *self.pool.acquire().await?, tenant).await
     }
 
     /// The tenant that an earlier run of this workflow made.
@@ -90,6 +86,12 @@ impl Store {
         }
         Ok(CreatedTenant { tenant_id: tenant, created: row.created_by_run.as_deref() == Some(run_id), warnings })
     }
+}
+
+pub(crate) async fn exists(db: &mut PgConnection, tenant: TenantId) -> Result<bool, Error> {
+    let query =
+        sqlx::query_scalar!("SELECT EXISTS (SELECT FROM tenants WHERE tenant = $1) AS \"exists!\"", tenant.as_uuid());
+    Ok(query.fetch_one(db).await?)
 }
 
 async fn insert(db: &mut PgConnection, new: &NewTenant, origin: &Origin) -> Result<(), Error> {

@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Config;
 use crate::hold_points::HoldPoints;
 use crate::observe::Observer;
+use crate::startup::Parts;
 
 /// What a step under way gets to finish in after SIGTERM; longer than one try at Stripe.
 const STEP_GRACE: Duration = Duration::from_secs(16);
@@ -68,9 +69,8 @@ async fn serve() -> Result<()> {
     readiness.open(parts.store.clone(), parts.client.clone());
     let observer = Observer::new(&telemetry);
     let runtime = temporal::runtime(&telemetry)?;
-    let mut worker =
-        Worker::new(&runtime, parts.client.clone(), options(&config, parts.activities, observer, hold_points)?)
-            .context("failed to make the worker")?;
+    let mut worker = Worker::new(&runtime, parts.client.clone(), options(&config, parts, observer, hold_points)?)
+        .context("failed to make the worker")?;
     tracing::info!(task_queue = config.task_queue, "working");
     let shut_down = worker.shutdown_handle();
     // One future from the first step to the last: dropped and run again, it would have lost the
@@ -96,7 +96,7 @@ async fn serve() -> Result<()> {
 
 fn options(
     config: &Config,
-    activities: activities::TenantActivities,
+    parts: Parts,
     observer: Observer,
     hold_points: Option<HoldPoints>,
 ) -> Result<WorkerOptions> {
@@ -112,8 +112,10 @@ fn options(
         .max_cached_workflows(config.worker.cached_workflows)
         .graceful_shutdown_period(STEP_GRACE)
         .register_workflow::<workflows::CreateTenant>()
+        .and_then(|options| options.register_workflow::<workflows::SyncSubscription>())
         .context("failed to register a workflow")?
-        .register_activities(activities)
+        .register_activities(parts.tenants)
+        .register_activities(parts.syncs)
         .activity_inbound_interceptor(observer)
         .build();
     if let Some(hold_points) = hold_points {

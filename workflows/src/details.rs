@@ -1,6 +1,10 @@
 //! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
 
 use domain::create_tenant::{CreateTenantState, Step};
+use domain::sync_subscription::{Handled, SyncSubscriptionState};
+
+/// Two spaces at a line's end break it in markdown.
+const LINE_BREAK: &str = "  \n";
 
 /// What an onboarding is about and where it stands.
 pub(crate) fn of(subject: &str, state: &CreateTenantState) -> String {
@@ -13,8 +17,24 @@ pub(crate) fn of(subject: &str, state: &CreateTenantState) -> String {
     ];
     lines.extend(state.step.map(|step| format!("**Under way** {}", under_way(step))));
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
-    // Two spaces at a line's end break it in markdown.
-    lines.join("  \n")
+    lines.join(LINE_BREAK)
+}
+
+/// What a sync is about and where it stands.
+pub(crate) fn of_sync(subscription: &str, waiting: usize, state: &SyncSubscriptionState) -> String {
+    let tenant = state.tenant_id.map(|tenant| format!("`{tenant}`"));
+    let Handled { reads, completed, superseded, parked, settled_before } = state.handled;
+    let mut lines = vec![
+        format!("**Subscription** {}", if subscription.is_empty() { "not readable" } else { subscription }),
+        format!("**Tenant** {}", tenant.unwrap_or_else(|| "not known yet".to_owned())),
+        format!("**Reads of Stripe** {reads}"),
+        format!(
+            "**Events** {completed} completed, {superseded} superseded, {parked} parked, {settled_before} settled \
+             before, {waiting} waiting"
+        ),
+    ];
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
 }
 
 /// The two tags go out side by side, and the state names the first.

@@ -11,5 +11,8 @@ mod details;
 mod outcome;
 mod patience;
 pub mod search_attributes;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod sync_subscription;
 
 pub use create_tenant::CreateTenant;
+pub use sync_subscription::SyncSubscription;
