@@ -61,6 +61,7 @@ impl ActivityInboundInterceptor for Observer {
         let span = tracing::info_span!(
             "step",
             tenant = tenant_of(&input),
+            subscription = subscription_of(&input),
             workflow_id = info.workflow_id,
             run_id = info.workflow_run_id,
             attempt = info.attempt,
@@ -86,6 +87,11 @@ fn tenant_of(input: &ExecuteActivityInput) -> Option<String> {
         .or_else(|| of(input, |args: &steps::SubscriptionOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::LicenseCountOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::CustomerOf| args.tenant_id))
+}
+
+/// The subscription that a sync is about; its tenant is what the step finds out.
+fn subscription_of(input: &ExecuteActivityInput) -> Option<String> {
+    input.args_ref::<steps::EventsOf>().map(|of| of.stripe_subscription_id.to_string())
 }
 
 /// Kind and words of a failure, with its causes.

@@ -70,4 +70,15 @@ mod tests {
         state.error = Some(RunError::new(FailureKind::ConflictError, "correct one of the two"));
         assert!(of("", &state).ends_with("**Done** resolvePurchase  \n**ConflictError** correct one of the two"));
     }
+
+    #[test]
+    fn a_sync_says_what_became_of_its_events() {
+        let handled = Handled { reads: 2, completed: 3, superseded: 1, ..Handled::default() };
+        let state = SyncSubscriptionState { handled, ..SyncSubscriptionState::default() };
+        assert_eq!(
+            of_sync("sub_1", 4, &state),
+            "**Subscription** sub_1  \n**Tenant** not known yet  \n**Reads of Stripe** 2  \n**Events** 3 completed, \
+             1 superseded, 0 parked, 0 settled before, 4 waiting"
+        );
+    }
 }

@@ -231,8 +231,9 @@ fn a_database_of_another_account_or_mode_is_refused() -> Result<()> {
 fn park(event: &str, customer: &str) -> String {
     format!(
         "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, kind, livemode,
-             stripe_created_at, processing_status, stripe_customer_external_id)
-         VALUES ('{}', '{event}', 'customer.subscription.updated', '', 'snapshot', false, now(), 'parked', '{customer}')",
+             stripe_created_at, processing_status, stripe_customer_external_id, object_id)
+         VALUES ('{}', '{event}', 'customer.subscription.updated', '', 'snapshot', false, now(), 'parked', '{customer}',
+             'sub_1')",
         e2e::MASTER
     )
 }

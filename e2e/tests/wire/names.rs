@@ -8,8 +8,8 @@ use domain::create_tenant::Step;
 use domain::failure::FailureKind;
 use domain::names;
 use stack::workspace;
-use temporalio_common::{QueryDefinition, WorkflowDefinition};
-use workflows::CreateTenant;
+use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
+use workflows::{CreateTenant, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -34,7 +34,10 @@ fn the_names_on_the_wire_are_those_that_are_listed() -> Result<()> {
 #[test]
 fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
+    assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
     assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
+    assert_eq!(QueryDefinition::name(&SyncSubscription::state), names::query::STATE);
+    assert_eq!(SignalDefinition::name(&SyncSubscription::subscription_event), names::signal::SUBSCRIPTION_EVENT);
     for step in Step::ALL {
         assert!(LISTED.contains(&format!("activity {}\n", step.as_str())), "{step:?} is no activity");
     }
