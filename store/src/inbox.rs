@@ -28,7 +28,7 @@ pub struct NewEvent {
     /// The API version that it was written in.
     pub api_version: Option<String>,
     /// The snapshot event that tells of the same change.
-    pub snapshot_event: Option<String>,
+    pub snapshot_event: Option<EventId>,
     /// What is to be done about it.
     pub subject: Subject,
 }
@@ -140,7 +140,7 @@ impl<'a> Columns<'a> {
             columns.livemode.push(event.livemode);
             columns.accounts.push(event.account.clone());
             columns.versions.push(event.api_version.clone());
-            columns.snapshots.push(event.snapshot_event.clone());
+            columns.snapshots.push(event.snapshot_event.as_ref().map(EventId::to_string));
             columns.objects.push(event.subject.object());
             columns.reasons.push(event.subject.reason());
         }

@@ -129,7 +129,8 @@ impl Store {
     }
 
     /// Purchases, one to a customer, whose events have been parked for so long while the customer
-    /// still has no tenant; leased for so long.
+    /// still has no tenant; leased for so long. (Parking makes a row due, which is when the first
+    /// lease may be taken.)
     pub async fn claim_stranded(
         &self,
         after: Duration,

@@ -95,12 +95,7 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-fn options(
-    config: &Config,
-    parts: Parts,
-    observer: Observer,
-    hold_points: HoldPoints,
-) -> Result<WorkerOptions> {
+fn options(config: &Config, parts: Parts, observer: Observer, hold_points: HoldPoints) -> Result<WorkerOptions> {
     let slots = FixedSizeSlotSupplier::new;
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(slots(config.worker.max_workflow_tasks))
