@@ -13,8 +13,10 @@ pub mod identity;
 pub mod ids;
 pub mod license;
 pub mod names;
+pub mod program_settings;
 pub mod purchase;
 pub mod refusal;
+pub mod shim_settings;
 pub mod stripe;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_steps;

@@ -1,7 +1,9 @@
 //! The settings that are the worker's own: its size, its private listener, its log. Parsed here
 //! because the worker obeys them and `tenantry doctor` judges them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+
+use crate::program_settings::{LogFormat, ProgramSettingsError, admin_addr};
 
 /// How the worker is sized and where it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,27 +21,15 @@ pub struct WorkerSettings {
     pub log_format: LogFormat,
 }
 
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For a person.
-    Text,
-    /// For a collector, one object a line.
-    Json,
-}
-
 /// A setting of the worker's own that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerSettingsError {
-    /// Not an address.
-    #[error("ADMIN_ADDR is not an address such as 127.0.0.1:9464")]
-    AdminAddr,
+    /// One that other programs have too.
+    #[error(transparent)]
+    Program(#[from] ProgramSettingsError),
     /// Not a number in its bounds.
     #[error("{0} is not a whole number from {1} to 10000")]
     Number(&'static str, usize),
-    /// Not a format.
-    #[error("LOG_FORMAT is neither `text` nor `json`")]
-    LogFormat,
 }
 
 impl WorkerSettings {
@@ -52,27 +42,12 @@ impl WorkerSettings {
                 number.ok_or(WorkerSettingsError::Number(name, least))
             }
         };
-        let admin_addr = match lookup("ADMIN_ADDR") {
-            None => (Ipv4Addr::LOCALHOST, 9464).into(),
-            Some(text) => text.parse().map_err(|_| WorkerSettingsError::AdminAddr)?,
-        };
         Ok(Self {
-            admin_addr,
+            admin_addr: admin_addr(&lookup)?,
             max_activities: number("WORKER_MAX_ACTIVITIES", 32, 1)?,
             max_workflow_tasks: number("WORKER_MAX_WORKFLOW_TASKS", 16, 2)?,
             cached_workflows: number("WORKER_CACHED_WORKFLOWS", 500, 0)?,
             log_format: LogFormat::from_env(&lookup)?,
         })
-    }
-}
-
-impl LogFormat {
-    /// The format alone, for a log that starts before anything else.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, WorkerSettingsError> {
-        match lookup("LOG_FORMAT").as_deref() {
-            None | Some("text") => Ok(Self::Text),
-            Some("json") => Ok(Self::Json),
-            Some(_) => Err(WorkerSettingsError::LogFormat),
-        }
     }
 }

@@ -26,14 +26,15 @@ pub struct Readiness(Arc<Mutex<Phase>>);
 
 enum Phase {
     Starting,
-    Working { store: Store, client: Client },
+    Working { store: Store, client: Option<Client> },
     Draining,
 }
 
 impl Readiness {
-    /// The program takes work from now on, and needs these to do it.
-    pub fn open(&self, store: Store, client: Client) {
-        self.enter(Phase::Working { store, client });
+    /// The program takes work from now on, and needs these to do it. Without a client it works
+    /// while the way to Temporal is still being looked for.
+    pub fn open(&self, store: Store, client: impl Into<Option<Client>>) {
+        self.enter(Phase::Working { store, client: client.into() });
     }
 
     /// The program takes no more work.
@@ -46,7 +47,7 @@ impl Readiness {
     }
 
     /// What to ask, or why there is no need to.
-    fn services(&self) -> Result<(Store, Client), &'static str> {
+    fn services(&self) -> Result<(Store, Option<Client>), &'static str> {
         match &*self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
             Phase::Starting => Err("starting"),
             Phase::Working { store, client } => Ok((store.clone(), client.clone())),
@@ -83,7 +84,7 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
         Ok(services) => services,
         Err(phase) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{phase}\n")),
     };
-    let (postgres, temporal) = tokio::join!(answers(store.ping()), answers(system_info(&client)));
+    let (postgres, temporal) = tokio::join!(answers(store.ping()), answers(system_info(client.as_ref())));
     let status = if postgres && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |up| if up { "answers" } else { "does not answer" };
     (status, format!("Postgres {}\nTemporal {}\n", word(postgres), word(temporal)))
@@ -93,7 +94,8 @@ async fn answers<T, E>(question: impl Future<Output = Result<T, E>>) -> bool {
     matches!(tokio::time::timeout(SIGN_OF_LIFE, question).await, Ok(Ok(_)))
 }
 
-async fn system_info(client: &Client) -> Result<()> {
+async fn system_info(client: Option<&Client>) -> Result<()> {
+    let client = client.context("there is no connection yet")?;
     client.connection().workflow_service().get_system_info(GetSystemInfoRequest::default().into_request()).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! What it leaves out: what a program does, and which settings it asks for.
 
 pub mod admin;
+pub mod hold_points;
 pub mod logging;
 pub mod settings;
 pub mod startup;

@@ -1,6 +1,6 @@
 //! Where log lines go and how they look.
 
-use domain::worker_settings::{LogFormat, WorkerSettingsError};
+use domain::program_settings::{LogFormat, ProgramSettingsError};
 use tracing_subscriber::EnvFilter;
 
 /// A setting of the log that is wrong.
@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 pub enum LogError {
     /// `LOG_FORMAT`.
     #[error(transparent)]
-    Format(#[from] WorkerSettingsError),
+    Format(#[from] ProgramSettingsError),
     /// `RUST_LOG`.
     #[error("RUST_LOG is not a filter such as info or info,stripe_gateway=debug")]
     Filter,

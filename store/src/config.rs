@@ -9,6 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 /// A step that asks Postgres has 5 seconds. A connection and one slow statement fit into them, so
 /// that the step can still say what it waited for. A statement's time includes its locks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Somebody waits for an answer: most of a second is for the statement.
+const IMPATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(400);
 const STATEMENT_TIMEOUT: &str = "2500";
 const LOCK_TIMEOUT: &str = "2000";
 
@@ -54,10 +56,18 @@ impl DatabaseConfig {
     }
 
     pub(crate) fn pool(&self) -> PgPool {
+        self.pool_within(ACQUIRE_TIMEOUT)
+    }
+
+    pub(crate) fn impatient_pool(&self) -> PgPool {
+        self.pool_within(IMPATIENT_ACQUIRE_TIMEOUT)
+    }
+
+    fn pool_within(&self, acquire_timeout: Duration) -> PgPool {
         let limits = [("statement_timeout", STATEMENT_TIMEOUT), ("lock_timeout", LOCK_TIMEOUT)];
         PgPoolOptions::new()
             .max_connections(self.connections_max)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(acquire_timeout)
             .connect_lazy_with(self.options.clone().application_name("tenantry").options(limits))
     }
 

@@ -16,7 +16,10 @@ pub(crate) async fn lock_customer(db: &mut PgConnection, customer: &StripeCustom
 pub(crate) async fn release_parked(db: &mut PgConnection, customer: &StripeCustomerId) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE stripe_webhook_events SET processing_status = 'pending', next_attempt_at = now()
-         WHERE processing_status = 'parked' AND stripe_customer_external_id = $1",
+         WHERE stripe_event_id IN (
+             SELECT stripe_event_id FROM stripe_webhook_events
+             WHERE processing_status = 'parked' AND stripe_customer_external_id = $1
+             ORDER BY stripe_event_id FOR UPDATE)",
         customer.as_str(),
     )
     .execute(db)

@@ -138,7 +138,7 @@ async fn park(
 ) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE stripe_webhook_events SET processing_status = 'parked', processing_error = $3,
-             stripe_customer_external_id = $2, stranded_purchase = $4, settled_by_run = $5
+             stripe_customer_external_id = $2, stranded_purchase = $4, settled_by_run = $5, next_attempt_at = now()
          WHERE stripe_event_id IN (
              SELECT stripe_event_id FROM stripe_webhook_events
              WHERE stripe_event_id = ANY($1) AND processing_status IN ('pending', 'parked')

@@ -79,6 +79,12 @@ pub struct ApiBase(reqwest::Url);
 impl ApiBase {
     const STRIPE: &str = "https://api.stripe.com";
 
+    /// `STRIPE_API_BASE`, alone, for a program that asks Stripe nothing.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let base = lookup("STRIPE_API_BASE").filter(|value| !value.is_empty());
+        Self::parse(base.as_deref().unwrap_or(Self::STRIPE))
+    }
+
     fn parse(text: &str) -> Result<Self, ConfigError> {
         let url = reqwest::Url::parse(text).map_err(|_| ConfigError::BaseWrong)?;
         let is_plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.username().is_empty();
@@ -175,7 +181,7 @@ impl StripeConfig {
         if let Some(key) = set(publishable) {
             check_publishable(publishable, &key, mode)?;
         }
-        let base = ApiBase::parse(set("STRIPE_API_BASE").as_deref().unwrap_or(ApiBase::STRIPE))?;
+        let base = ApiBase::from_env(&lookup)?;
         if mode.is_live() && !base.is_stripe() {
             return Err(ConfigError::LiveKeyElsewhere);
         }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use service::hold_points::HoldPoints;
 use service::settings::{load_dotenv, lookup};
 use service::telemetry::Telemetry;
 use service::{admin, logging};
@@ -22,7 +23,7 @@ use temporalio_sdk::{Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::hold_points::HoldPoints;
+use crate::hold_points::HeldSteps;
 use crate::observe::Observer;
 use crate::startup::Parts;
 
@@ -49,8 +50,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve() -> Result<()> {
     let config = Config::from_env(lookup).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
-    let hold_points =
-        HoldPoints::from_env(lookup, &config.stripe.base).map_err(|e| anyhow!("ConfigurationError: {e}"))?;
+    let hold_points = HoldPoints::from_env(lookup, config.stripe.base.is_loopback())
+        .map_err(|e| anyhow!("ConfigurationError: {e}"))?;
     let telemetry = Telemetry::start().context("failed to start the metrics")?;
     let readiness = admin::serve(config.worker.admin_addr, &telemetry).await?;
     let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
@@ -94,12 +95,7 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-fn options(
-    config: &Config,
-    parts: Parts,
-    observer: Observer,
-    hold_points: Option<HoldPoints>,
-) -> Result<WorkerOptions> {
+fn options(config: &Config, parts: Parts, observer: Observer, hold_points: HoldPoints) -> Result<WorkerOptions> {
     let slots = FixedSizeSlotSupplier::new;
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(slots(config.worker.max_workflow_tasks))
@@ -118,9 +114,8 @@ fn options(
         .register_activities(parts.syncs)
         .activity_inbound_interceptor(observer)
         .build();
-    if let Some(hold_points) = hold_points {
-        tracing::warn!("hold points are switched on: this worker stops where a test tells it to");
-        options.activity_inbound_interceptor(hold_points);
+    if hold_points.are_on() {
+        options.activity_inbound_interceptor(HeldSteps(hold_points));
     }
     Ok(options)
 }

@@ -1,0 +1,149 @@
+//! Taking events of Stripe's in: many in one statement, each of them once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::event::EventKind;
+use domain::ids::{EventId, StripeSubscriptionId};
+
+use crate::{Error, Store};
+
+/// An event whose signature held.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its id; the second event of the same id is not stored.
+    pub id: EventId,
+    /// As Stripe names it, e.g. `customer.subscription.updated`.
+    pub event_type: String,
+    /// The bytes as they came.
+    pub payload: Vec<u8>,
+    /// How it tells of the change.
+    pub kind: EventKind,
+    /// When Stripe made it.
+    pub created: DateTime<Utc>,
+    /// Whether it is of the live mode.
+    pub livemode: bool,
+    /// The connected account that it is about.
+    pub account: Option<String>,
+    /// The API version that it was written in.
+    pub api_version: Option<String>,
+    /// The snapshot event that tells of the same change.
+    pub snapshot_event: Option<EventId>,
+    /// What is to be done about it.
+    pub subject: Subject,
+}
+
+/// What is to be done about an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Bring this subscription up to what Stripe says.
+    Sync(StripeSubscriptionId),
+    /// Nothing, for this reason.
+    Ignored(String),
+}
+
+impl Subject {
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::Sync(subscription) => Some(subscription.to_string()),
+            Self::Ignored(_) => None,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Sync(_) => None,
+            Self::Ignored(reason) => Some(reason.clone()),
+        }
+    }
+}
+
+impl Store {
+    /// Stores the events that are not there yet, counts them, and answers their ids: all or none,
+    /// in one statement, which is its own transaction. Nobody else's relay looks at them before
+    /// `grace` is over.
+    ///
+    /// Rows are inserted in the order of their ids and receipts counted in that of their types, so
+    /// that two statements never wait for each other.
+    pub async fn take_in(&self, events: &[NewEvent], grace: Duration) -> Result<Vec<EventId>, Error> {
+        let columns = Columns::of(events);
+        let ids = sqlx::query_scalar!(
+            "WITH arrived AS (
+                 SELECT DISTINCT ON (id) * FROM unnest(
+                     $2::text[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::boolean[],
+                     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[]
+                 ) AS row (id, type, payload, kind, created, livemode, account, version, snapshot, object, ignored)
+             ), fresh AS (
+                 INSERT INTO stripe_webhook_events (
+                     tenant, stripe_event_id, event_type, event_data, kind, stripe_created_at, livemode, account,
+                     api_version, snapshot_event_id, object_id, processing_status, processing_error, processed_at,
+                     next_attempt_at)
+                 SELECT $1, id, type, payload, kind, created, livemode, account, version, snapshot, object,
+                        CASE WHEN object IS NULL THEN 'ignored' ELSE 'pending' END, ignored,
+                        CASE WHEN object IS NULL THEN now() END, now() + make_interval(secs => $13)
+                 FROM arrived ORDER BY id
+                 ON CONFLICT DO NOTHING
+                 RETURNING stripe_event_id, event_type
+             ), counted AS (
+                 INSERT INTO stripe_webhook_receipts AS receipts (tenant, event_type, slot, received)
+                 SELECT $1, event_type, floor(random() * 16)::smallint, count(*)
+                 FROM fresh GROUP BY event_type ORDER BY event_type
+                 ON CONFLICT (tenant, event_type, slot)
+                 DO UPDATE SET received = receipts.received + excluded.received
+             )
+             SELECT stripe_event_id FROM fresh",
+            self.master.as_uuid(),
+            &columns.ids,
+            &columns.types,
+            &columns.payloads as &[&[u8]],
+            &columns.kinds,
+            &columns.created,
+            &columns.livemode,
+            &columns.accounts as &[Option<String>],
+            &columns.versions as &[Option<String>],
+            &columns.snapshots as &[Option<String>],
+            &columns.objects as &[Option<String>],
+            &columns.reasons as &[Option<String>],
+            grace.as_secs_f64(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
+    }
+}
+
+/// The events turned round: an array for each column.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<String>,
+    types: Vec<String>,
+    payloads: Vec<&'a [u8]>,
+    kinds: Vec<String>,
+    created: Vec<DateTime<Utc>>,
+    livemode: Vec<bool>,
+    accounts: Vec<Option<String>>,
+    versions: Vec<Option<String>>,
+    snapshots: Vec<Option<String>>,
+    objects: Vec<Option<String>>,
+    reasons: Vec<Option<String>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(events: &'a [NewEvent]) -> Self {
+        let mut columns = Self::default();
+        for event in events {
+            columns.ids.push(event.id.to_string());
+            columns.types.push(event.event_type.clone());
+            columns.payloads.push(&event.payload);
+            columns.kinds.push(event.kind.as_str().to_owned());
+            columns.created.push(event.created);
+            columns.livemode.push(event.livemode);
+            columns.accounts.push(event.account.clone());
+            columns.versions.push(event.api_version.clone());
+            columns.snapshots.push(event.snapshot_event.as_ref().map(EventId::to_string));
+            columns.objects.push(event.subject.object());
+            columns.reasons.push(event.subject.reason());
+        }
+        columns
+    }
+}

@@ -1,0 +1,210 @@
+//! Handing events on: which are due, which were handed over, which purchases nobody started, and
+//! how many of what wait.
+//!
+//! Several relays may ask at once. Whatever one of them is given is leased: its `next_attempt_at`
+//! is moved ahead in the statement that picks it, rows that another statement holds are passed
+//! over, and no transaction stays open while Temporal is asked.
+
+use std::time::Duration;
+
+use domain::create_tenant::CreateTenantInput;
+use domain::event::EventStatus;
+use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
+
+use crate::{Error, Store};
+
+/// An event that a sync has to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueEvent {
+    /// The event.
+    pub id: EventId,
+    /// The subscription that it speaks of.
+    pub subscription: StripeSubscriptionId,
+}
+
+/// A purchase whose onboarding nobody started.
+#[derive(Clone, Debug)]
+pub struct StrandedPurchase {
+    /// Under whom its events are parked.
+    pub customer: StripeCustomerId,
+    /// What the onboarding is to be started with.
+    pub input: CreateTenantInput,
+}
+
+/// How many events stand somewhere, and how long the oldest of them has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Depth {
+    /// Where.
+    pub status: EventStatus,
+    /// How many.
+    pub events: u64,
+    /// Seconds since the oldest came; 0 where there is none.
+    pub oldest_secs: f64,
+}
+
+/// Later and later, up to this.
+const REDISPATCH_MAX: Duration = Duration::from_secs(10 * 60);
+
+impl Store {
+    /// At most `limit` pending events that are due, leased for so long. An event that was handed
+    /// over before is among them when it is not settled: its run may have been terminated. A row
+    /// that cannot be read does not keep the others back.
+    pub async fn claim_due(&self, limit: u16, lease: Duration) -> Result<Vec<Result<DueEvent, Error>>, Error> {
+        let rows = sqlx::query!(
+            "WITH due AS (
+                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
+                 WHERE processing_status = 'pending' AND next_attempt_at <= now()
+                 ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             )
+             UPDATE stripe_webhook_events event SET next_attempt_at = now() + make_interval(secs => $2)
+             FROM due WHERE event.tenant = due.tenant AND event.stripe_event_id = due.stripe_event_id
+             RETURNING event.stripe_event_id, event.object_id",
+            i64::from(limit),
+            lease.as_secs_f64(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let due = rows.into_iter().map(|row| {
+            let id = row.stripe_event_id.parse().map_err(|_| unreadable("stripe_event_id"))?;
+            let subscription = row.object_id.and_then(|id| id.parse().ok()).ok_or(unreadable("object_id"))?;
+            Ok(DueEvent { id, subscription })
+        });
+        Ok(due.collect())
+    }
+
+    /// Notes that Temporal has these events. Those that are not settled are due again after
+    /// `again`, doubled with each time before.
+    pub async fn mark_dispatched(&self, events: &[EventId], again: Duration) -> Result<(), Error> {
+        self.mark(events, again, true).await
+    }
+
+    /// Notes that Temporal refuses these events themselves: they wait as if they had been handed
+    /// over, so that they do not stand in the others' way.
+    pub async fn mark_refused(&self, events: &[EventId], again: Duration) -> Result<(), Error> {
+        self.mark(events, again, false).await
+    }
+
+    /// In the order of the ids, like every statement that locks several events. What was settled
+    /// meanwhile, or parked, keeps its time.
+    async fn mark(&self, events: &[EventId], again: Duration, dispatched: bool) -> Result<(), Error> {
+        sqlx::query!(
+            "WITH mine AS (
+                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
+                 WHERE tenant = $1 AND stripe_event_id = ANY($2) ORDER BY stripe_event_id FOR UPDATE
+             )
+             UPDATE stripe_webhook_events event SET
+                 dispatched_at = CASE WHEN $3 THEN now() ELSE dispatched_at END,
+                 attempts = attempts + 1,
+                 next_attempt_at = CASE WHEN processing_status = 'pending'
+                     THEN now() + make_interval(secs => least($4 * power(2, least(attempts, 20)), $5))
+                     ELSE next_attempt_at END
+             FROM mine WHERE event.tenant = mine.tenant AND event.stripe_event_id = mine.stripe_event_id",
+            self.master.as_uuid(),
+            &names(events),
+            dispatched,
+            again.as_secs_f64(),
+            REDISPATCH_MAX.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives leased events back: they are due at once, and it does not count as a try.
+    pub async fn release_due(&self, events: &[EventId]) -> Result<(), Error> {
+        sqlx::query!(
+            "WITH mine AS (
+                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
+                 WHERE tenant = $1 AND stripe_event_id = ANY($2) AND processing_status = 'pending'
+                 ORDER BY stripe_event_id FOR UPDATE
+             )
+             UPDATE stripe_webhook_events event SET next_attempt_at = now()
+             FROM mine WHERE event.tenant = mine.tenant AND event.stripe_event_id = mine.stripe_event_id",
+            self.master.as_uuid(),
+            &names(events),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Purchases, one to a customer, whose events have been parked for so long while the customer
+    /// still has no tenant; leased for so long. (Parking makes a row due, which is when the first
+    /// lease may be taken.)
+    pub async fn claim_stranded(
+        &self,
+        after: Duration,
+        lease: Duration,
+    ) -> Result<Vec<Result<StrandedPurchase, Error>>, Error> {
+        let rows = sqlx::query!(
+            "WITH stranded AS (
+                 SELECT tenant, stripe_event_id FROM stripe_webhook_events event
+                 WHERE processing_status = 'parked' AND stranded_purchase IS NOT NULL
+                   AND created_at <= now() - make_interval(secs => $1) AND next_attempt_at <= now()
+                   AND NOT EXISTS (SELECT FROM stripe_customers customer
+                                   WHERE customer.stripe_customer_external_id = event.stripe_customer_external_id)
+                 ORDER BY created_at LIMIT 64 FOR UPDATE SKIP LOCKED
+             ), leased AS (
+                 UPDATE stripe_webhook_events event SET next_attempt_at = now() + make_interval(secs => $2)
+                 FROM stranded
+                 WHERE event.tenant = stranded.tenant AND event.stripe_event_id = stranded.stripe_event_id
+                 RETURNING event.stripe_customer_external_id, event.stranded_purchase, event.created_at
+             )
+             SELECT DISTINCT ON (stripe_customer_external_id)
+                    stripe_customer_external_id AS \"customer!\", stranded_purchase AS \"input!\"
+             FROM leased ORDER BY stripe_customer_external_id, created_at",
+            after.as_secs_f64(),
+            lease.as_secs_f64(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let purchases = rows.into_iter().map(|row| {
+            let customer = row.customer.parse().map_err(|_| unreadable("stripe_customer_external_id"))?;
+            let input = serde_json::from_value(row.input).map_err(|_| unreadable("stranded_purchase"))?;
+            Ok(StrandedPurchase { customer, input })
+        });
+        Ok(purchases.collect())
+    }
+
+    /// Notes that the customer's onboarding was started, by whomever. It is not started again.
+    pub async fn clear_stranded(&self, customer: &StripeCustomerId) -> Result<(), Error> {
+        sqlx::query!(
+            "WITH theirs AS (
+                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
+                 WHERE processing_status = 'parked' AND stripe_customer_external_id = $1
+                 ORDER BY stripe_event_id FOR UPDATE
+             )
+             UPDATE stripe_webhook_events event SET stranded_purchase = NULL
+             FROM theirs WHERE event.tenant = theirs.tenant AND event.stripe_event_id = theirs.stripe_event_id",
+            customer.as_str(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// How many events wait for something: for a sync, for a tenant, for a person.
+    pub async fn inbox_depth(&self) -> Result<[Depth; 3], Error> {
+        let rows = sqlx::query!(
+            "SELECT processing_status, count(*) AS \"events!\",
+                    extract(epoch FROM now() - min(created_at))::float8 AS \"oldest_secs!\"
+             FROM stripe_webhook_events WHERE processing_status IN ('pending', 'parked', 'failed')
+             GROUP BY processing_status",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok([EventStatus::Pending, EventStatus::Parked, EventStatus::Failed].map(|status| {
+            let row = rows.iter().find(|row| row.processing_status == status.as_str());
+            let events = row.map_or(0, |row| row.events.unsigned_abs());
+            Depth { status, events, oldest_secs: row.map_or(0.0, |row| row.oldest_secs) }
+        }))
+    }
+}
+
+fn names(events: &[EventId]) -> Vec<String> {
+    events.iter().map(EventId::to_string).collect()
+}
+
+fn unreadable(column: &'static str) -> Error {
+    Error::Unreadable { table: "stripe_webhook_events", column }
+}
