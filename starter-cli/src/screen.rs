@@ -10,6 +10,9 @@ const WIDTH: usize = 80;
 /// Narrower, folding does more harm than good.
 const WIDTH_MIN: usize = 40;
 
+/// What a line begins with that is a command of ours.
+const COMMAND: &str = "tenantry ";
+
 /// Columns of the reader's screen: `COLUMNS`, else what the terminal says. None where there is no
 /// terminal.
 pub(crate) fn width() -> Option<usize> {
@@ -27,13 +30,16 @@ fn of_terminal() -> Option<usize> {
 }
 
 /// The text in lines of at most `width` characters, folded between words. A word that is longer,
-/// such as a link, stays whole: it is there to be copied.
+/// such as a link, stays whole, and so does a line that is a command: they are there to be copied.
 pub(crate) fn fold(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return text.split('\n').map(str::to_owned).collect() };
     text.split('\n').flat_map(|line| fold_line(line, width)).collect()
 }
 
 fn fold_line(line: &str, width: usize) -> Vec<String> {
+    if line.starts_with(COMMAND) {
+        return vec![line.to_owned()];
+    }
     let mut lines = vec![String::new()];
     for word in line.split(' ') {
         let last = lines.last_mut().unwrap_or_else(|| unreachable!("it is never empty"));

@@ -1,5 +1,5 @@
-//! A table that fits on the reader's screen: columns that find no room on a row's first line go on
-//! in the next, aligned too, and nothing but the last column is ever cut.
+//! A table that fits on the reader's screen: what finds no room on a row's first line goes on below
+//! it, numbers aligned, text one after the other; nothing but the last column is ever cut.
 
 use std::ops::Range;
 
@@ -49,8 +49,13 @@ impl Table {
         let widths = self.widths();
         let lines = lines(&widths, screen.unwrap_or(usize::MAX));
         let last = screen.map_or(LAST_MAX, |screen| room_of_last(&widths, &lines, screen));
-        let rows =
-            self.rows.iter().flat_map(|row| lines.iter().filter_map(|line| self.shown(row, line, &widths, last)));
+        let rows = self.rows.iter().flat_map(|row| match screen {
+            Some(screen) if self.numbers.is_empty() && lines.len() > 1 => {
+                let first = self.shown(row, &lines[0], &widths, last);
+                first.into_iter().chain(flowing(&row[lines[0].columns.end..], screen)).collect::<Vec<_>>()
+            }
+            Some(_) | None => lines.iter().filter_map(|line| self.shown(row, line, &widths, last)).collect(),
+        });
         rows.collect::<Vec<_>>().join("\n")
     }
 
@@ -95,6 +100,25 @@ fn lines(widths: &[usize], screen: usize) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The cells of a row that found no room on its first line, one after the other. Aligned text would
+/// leave holes where cells are empty.
+fn flowing(cells: &[String], screen: usize) -> Vec<String> {
+    let room = screen.saturating_sub(INDENT);
+    let mut lines: Vec<String> = Vec::new();
+    for (n, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+        let left = lines.last().map_or(0, |line| room.saturating_sub(length(line) + BETWEEN));
+        let is_cut = n + 1 == cells.len() && left >= LAST_MIN;
+        match lines.last_mut() {
+            Some(line) if length(cell) <= left || is_cut => {
+                line.push_str(&format!("{:BETWEEN$}{}", "", shorten(cell, left)));
+            }
+            Some(_) | None if n + 1 == cells.len() => lines.push(shorten(cell, room)),
+            Some(_) | None => lines.push(cell.clone()),
+        }
+    }
+    lines.into_iter().map(|line| format!("{:INDENT$}{line}", "")).collect()
 }
 
 fn room_of_last(widths: &[usize], lines: &[Line], screen: usize) -> usize {

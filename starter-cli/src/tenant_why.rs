@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::audit::Cause;
+use domain::sync_subscription::SyncSubscriptionInput;
 use serde::Serialize;
 use store::{LicenseStory, StoryChange, Whose};
 
@@ -123,7 +124,7 @@ impl Change {
             changed_at: change.changed_at,
             from: change.from_count,
             to: change.to_count,
-            explanation: explain(&change.cause, subscription.as_deref(), &events),
+            explanation: explain(&change.cause, &change.workflow_id, subscription.as_deref(), &events),
             cause: change.cause,
             stripe_subscription_id: subscription,
             events,
@@ -135,12 +136,14 @@ impl Change {
 }
 
 /// The cause in a sentence.
-fn explain(cause: &str, subscription: Option<&str>, events: &[Told]) -> String {
+fn explain(cause: &str, workflow_id: &str, counting: Option<&str>, events: &[Told]) -> String {
     let Some(known) = Cause::of_name(cause) else {
         return format!("for a reason that this build does not know: {cause}");
     };
-    let counts = match subscription {
-        Some(subscription) => format!("{subscription} is the subscription that counts"),
+    let changed = SyncSubscriptionInput::subscription_of(workflow_id);
+    let counts = match counting {
+        Some(counting) if Some(counting) == changed => "it is the one that counts".to_owned(),
+        Some(counting) => format!("{counting} is the subscription that counts"),
         None => "no subscription entitles to licences any more".to_owned(),
     };
     match known {
@@ -148,19 +151,18 @@ fn explain(cause: &str, subscription: Option<&str>, events: &[Told]) -> String {
             "the purchase named this number, and Stripe had no subscription to say another".to_owned()
         }
         Cause::SubscriptionImport => format!("the purchase was imported from Stripe; {counts}"),
-        Cause::SubscriptionEvent => format!("{}; {counts}", said(events)),
+        Cause::SubscriptionEvent => {
+            format!("{} said that {} changed; {counts}", speakers(events), changed.unwrap_or("a subscription"))
+        }
         Cause::Derivation => format!("the count was worked out again from what was stored; {counts}"),
     }
 }
 
-fn said(events: &[Told]) -> String {
+fn speakers(events: &[Told]) -> String {
     match events {
-        [] => "Stripe said that a subscription changed".to_owned(),
-        [event] => format!("Stripe's event {} said that a subscription changed", event.words()),
-        events => {
-            let list = events.iter().map(Told::words).collect::<Vec<_>>().join(", ");
-            format!("{} events of Stripe's, handled together, said that a subscription changed: {list}", events.len())
-        }
+        [] => "Stripe".to_owned(),
+        [event] => format!("Stripe's event {}", event.words()),
+        events => format!("Stripe's events {}", events.iter().map(Told::words).collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -179,7 +181,7 @@ impl Report for Why {
         rows.push("licences", licences(self.licensed_user_count));
         rows.push("", "");
         self.push_made(&mut rows);
-        self.changes.iter().for_each(|change| change.push(&mut rows));
+        self.changes.iter().for_each(|change| change.push(&mut rows, self.made.run_id.as_deref()));
         if self.changes.is_empty() {
             rows.push("", "");
             rows.push("changes", "none: its count was never changed");
@@ -201,7 +203,7 @@ impl Why {
         });
         rows.push("made", format!("{}{}", time(*at), from.unwrap_or_default()));
         match (workflow_id, run_id) {
-            (Some(workflow), Some(run)) => rows.push("", format!("by {workflow}, run {run}")),
+            (Some(workflow), Some(run)) => rows.push("", format!("by the onboarding {workflow}, run {run}")),
             (_, _) => rows.push("", "not by an onboarding"),
         }
         rows.push_some("", link.as_ref());
@@ -211,7 +213,7 @@ impl Why {
         for (n, event) in self.open_events.iter().enumerate() {
             let label = if n == 0 { "open" } else { "" };
             let why = event.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            rows.push(label, format!("{} ({}) is {}{why}", event.event_id, event.event_type, event.status));
+            rows.push(label, format!("{} ({}), {}{why}", event.event_id, event.event_type, event.status));
             rows.push("", format!("tenantry events show {}", event.event_id));
         }
     }
@@ -222,11 +224,14 @@ fn licences_word(count: i32) -> String {
 }
 
 impl Change {
-    fn push(&self, rows: &mut Rows) {
+    fn push(&self, rows: &mut Rows, maker: Option<&str>) {
         let Self { changed_at, from, to, workflow_id, run_id, .. } = self;
         rows.push("", "");
         rows.push("changed", format!("{}, {} -> {to}", time(*changed_at), licences(*from)));
         rows.push("", &self.explanation);
+        if maker == Some(run_id) {
+            return rows.push("", "by the same run");
+        }
         rows.push("", format!("by {workflow_id}, run {run_id}"));
         rows.push_some("", self.link.as_ref());
     }
@@ -236,31 +241,26 @@ impl Change {
 mod tests {
     use super::*;
 
-    fn check(cause: &str, subscription: Option<&str>, events: &[(&str, Option<&str>)], expected: &str) {
+    fn check(cause: &str, counting: Option<&str>, events: &[(&str, Option<&str>)], expected: &str) {
         let told = |(id, kind): &(&str, Option<&str>)| Told {
             event_id: (*id).to_owned(),
             event_type: kind.map(str::to_owned),
         };
         let events: Vec<Told> = events.iter().map(told).collect();
-        assert_eq!(explain(cause, subscription, &events), expected);
+        assert_eq!(explain(cause, "sync-subscription-sub_1", counting, &events), expected);
     }
 
     #[test]
     fn a_cause_is_a_sentence() {
-        check(
-            "subscription_event",
-            Some("sub_1"),
-            &[("evt_1", Some("customer.subscription.updated"))],
-            "Stripe's event evt_1 (customer.subscription.updated) said that a subscription changed; \
-             sub_1 is the subscription that counts",
-        );
-        check(
-            "subscription_event",
-            None,
-            &[("evt_1", None)],
-            "Stripe's event evt_1 (not kept any more) said that a subscription changed; \
-             no subscription entitles to licences any more",
-        );
+        let deleted = ("evt_1", Some("customer.subscription.deleted"));
+        let from = "Stripe's event evt_1 (customer.subscription.deleted) said that sub_1 changed; ";
+        let cause = "subscription_event";
+        check(cause, Some("sub_1"), &[deleted], &format!("{from}it is the one that counts"));
+        check(cause, Some("sub_2"), &[deleted], &format!("{from}sub_2 is the subscription that counts"));
+        check(cause, None, &[deleted], &format!("{from}no subscription entitles to licences any more"));
+        let both = "Stripe's events evt_1 (customer.subscription.deleted), evt_2 (not kept any more) said that sub_1 \
+                    changed; it is the one that counts";
+        check(cause, Some("sub_1"), &[deleted, ("evt_2", None)], both);
         check("moonlight", None, &[], "for a reason that this build does not know: moonlight");
     }
 }

@@ -166,7 +166,7 @@ impl Replays {
         if let Some(trouble) = trouble.filter(|_| first(Did::WaitsForTemporal).is_some()) {
             let waiting = words::events(those(Did::WaitsForTemporal).count());
             let next =
-                format!("nothing is lost: {waiting} pending, and the relay hands over what is; {}", trouble.next());
+                format!("nothing is lost: {waiting} pending, which the relay hands over later; {}", trouble.next());
             return Err(Failure::new(trouble.exit(), trouble.message(), next));
         }
         let failed: Vec<_> = self.events.iter().filter(|one| one.status == Some(EventStatus::Failed)).collect();

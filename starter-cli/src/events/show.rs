@@ -200,7 +200,8 @@ impl Shown {
     }
 
     fn push_status(&self, rows: &mut Rows) {
-        rows.push("status", format!("{}: {}", self.event.status, self.meaning));
+        rows.push("status", self.event.status);
+        rows.push("means", self.meaning);
         rows.push_some("why", self.event.reason.as_ref());
         rows.push("next", self.next);
         let id = &self.event.event_id;
@@ -222,10 +223,7 @@ impl Shown {
 
     fn push_handling(&self, rows: &mut Rows) {
         rows.push("handed over", self.hand_overs());
-        rows.push_some(
-            "",
-            self.next_attempt_at.map(|at| format!("next on {}, unless it is settled by then", time(at))),
-        );
+        rows.push_some("", self.next_attempt_at.map(next_attempt));
         rows.push_some("settled", self.processed_at.map(time));
         if let Some(workflow) = &self.workflow_id {
             let run = self.settled_by_run.as_ref().map_or_else(String::new, |run| format!(", run {run}"));
@@ -236,6 +234,10 @@ impl Shown {
         rows.push_some("changed", none);
         for change in &self.changes {
             rows.push("changed", change.line());
+            if Some(&change.run_id) == self.settled_by_run.as_ref() {
+                rows.push("", "by the same run");
+                continue;
+            }
             rows.push("", format!("by {}, run {}", change.workflow_id, change.run_id));
             rows.push_some("", change.link.as_ref());
         }
@@ -248,6 +250,10 @@ impl Shown {
             (times, Some(at)) => format!("{times} times, last on {}", time(at)),
         }
     }
+}
+
+fn next_attempt(at: DateTime<Utc>) -> String {
+    if at <= Utc::now() { "due now".to_owned() } else { format!("due again on {}", time(at)) }
 }
 
 impl Change {
