@@ -14,6 +14,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 4] =
+        [Self::InitialLicenseCount, Self::SubscriptionImport, Self::SubscriptionEvent, Self::Derivation];
+
+    /// The cause of that name in the table; none for one that a newer build wrote.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
     /// The name in the table.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::create_tenant::RunError;
 use crate::ids::{EventId, StripeSubscriptionId, TenantId};
 
+/// Of a workflow's id, before the subscription's.
+const ID_PREFIX: &str = "sync-subscription-";
+
 /// Which subscription to bring up to what Stripe says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncSubscriptionInput {
@@ -26,7 +29,12 @@ impl SyncSubscriptionInput {
 
     /// The workflow id under which one sync of this subscription runs at a time.
     pub fn workflow_id(&self) -> String {
-        format!("sync-subscription-{}", self.stripe_subscription_id)
+        format!("{ID_PREFIX}{}", self.stripe_subscription_id)
+    }
+
+    /// The subscription that the workflow of that id keeps up with; none for any other workflow.
+    pub fn subscription_of(workflow_id: &str) -> Option<&str> {
+        workflow_id.strip_prefix(ID_PREFIX)
     }
 }
 

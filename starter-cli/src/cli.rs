@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{migrate, start_tenant, tenant_show};
+use crate::{events, migrate, start_tenant, tenant_show, tenant_why};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,11 +15,13 @@ Examples:
   tenantry start tenant --email ann@example.com --client-name 'Ann & Co' \\
       --customer cus_QXg1oyoEfW2bZ3 --subscription sub_1MowQVLkdIwHu7ix --wait
   tenantry tenant show cus_QXg1oyoEfW2bZ3 --output json
+  tenantry tenant why cus_QXg1oyoEfW2bZ3
+  tenantry events list --status failed
 
 Settings come from the environment and from .env; `tenantry doctor` checks them.
 ";
 
-/// Turns Stripe purchases into tenants, by hand: start, look, migrate, check.
+/// Turns Stripe purchases into tenants, by hand: start, look, replay, migrate, check.
 #[derive(Debug, Parser)]
 #[command(name = "tenantry", version, disable_help_subcommand = true, after_help = format!("{EXAMPLES}\n{}", exit::TABLE))]
 pub(crate) struct Cli {
@@ -38,6 +40,9 @@ pub(crate) enum Command {
     /// Look at tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Look at the events that Stripe sent, and have them handled again
+    #[command(subcommand)]
+    Events(Box<events::Events>),
     /// Bring the database's schema up to this build, and make the master billing tenant
     Migrate(migrate::Args),
     /// Check every setting and service, and say what to do about each that is red
@@ -55,6 +60,8 @@ pub(crate) enum Start {
 pub(crate) enum Tenant {
     /// Show a tenant with its customer, subscriptions, licence count and last change
     Show(tenant_show::Args),
+    /// Explain how a tenant came to its licence count
+    Why(tenant_why::Args),
 }
 
 /// The command line, or how the command ended without it: help was asked for, or a flag is wrong.

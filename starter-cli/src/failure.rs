@@ -35,6 +35,11 @@ impl Failure {
         Self::new(Exit::Usage, error.to_string(), "correct it in the environment or in .env")
     }
 
+    /// The code that it ends the command with.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// What went wrong.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -7,14 +7,20 @@
 mod cli;
 mod database;
 mod doctor;
+mod events;
 mod exit;
 mod failure;
 mod migrate;
 mod output;
+mod payload;
+mod screen;
 mod settings;
+mod standing;
 mod start_tenant;
+mod table;
 mod temporal;
 mod tenant_show;
+mod tenant_why;
 mod wait;
 
 use std::process::ExitCode;
@@ -45,6 +51,8 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
         Command::Start(Start::Tenant(args)) => start_tenant::run(*args, output).await,
         Command::Tenant(Tenant::Show(args)) => tenant_show::run(args, output).await,
+        Command::Tenant(Tenant::Why(args)) => tenant_why::run(args, output).await,
+        Command::Events(command) => events::run(*command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
     }

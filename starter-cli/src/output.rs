@@ -7,6 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::screen;
+
 /// For whom the output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -67,11 +69,24 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// As they stand on a screen of that width: a long value goes on below itself.
+    pub(crate) fn on(&self, screen: Option<usize>) -> String {
+        let width = self.0.iter().map(|(label, _)| label.len()).fold(WIDTH_MIN, usize::max);
+        let room = screen.map(|screen| screen.saturating_sub(width + 2));
+        let mut lines = Vec::new();
+        for (label, value) in &self.0 {
+            let folded = screen::fold(value, room).into_iter().enumerate();
+            let labelled = folded.map(|(n, part)| (if n == 0 { *label } else { "" }, part));
+            lines.extend(labelled.map(|(label, part)| format!("{label:width$}  {part}").trim_end().to_owned()));
+        }
+        lines.join("\n")
+    }
+}
+
 impl std::fmt::Display for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let width = self.0.iter().map(|(label, _)| label.len()).fold(WIDTH_MIN, usize::max);
-        let lines: Vec<String> = self.0.iter().map(|(label, value)| format!("{label:width$}  {value}")).collect();
-        f.write_str(&lines.join("\n"))
+        f.write_str(&self.on(None))
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct Args {
     whose: Whose,
 }
 
-fn whose(text: &str) -> Result<Whose, String> {
+/// The one whose name that is.
+pub(crate) fn whose(text: &str) -> Result<Whose, String> {
     let parsed = match text.get(..4) {
         Some("cus_") => text.parse().map(Whose::Customer),
         Some("sub_") => text.parse().map(Whose::Subscription),
@@ -50,7 +51,8 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn not_found(whose: &Whose, place: &str) -> Failure {
+/// There is no such tenant here.
+pub(crate) fn not_found(whose: &Whose, place: &str) -> Failure {
     let (what, next) = match whose {
         Whose::Tenant(tenant) => (format!("tenant {tenant}"), "correct the id".to_owned()),
         Whose::Customer(customer) => {

@@ -51,6 +51,8 @@ pub struct SubscriptionView {
     pub status: String,
     /// Its licences; none where the licence item cannot be told or is metered.
     pub quantity: Option<i32>,
+    /// `si_…` of the licence item.
+    pub item: Option<String>,
     /// `price_…` of the licence item.
     pub price: Option<String>,
     /// End of the paid period.
@@ -61,6 +63,12 @@ pub struct SubscriptionView {
     pub cancel_at_period_end: bool,
     /// Whether it is an add-on, which licenses nobody.
     pub is_add_on: bool,
+    /// When Stripe made it.
+    pub stripe_created_at: DateTime<Utc>,
+    /// The quantity that it will have, if a change waits.
+    pub scheduled_quantity: Option<i32>,
+    /// From when on.
+    pub scheduled_at: Option<DateTime<Utc>>,
 }
 
 /// One row of `license_changes`.
@@ -118,8 +126,9 @@ impl Store {
         let query = sqlx::query_as!(
             SubscriptionView,
             "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
-                    p.stripe_price_external_id AS \"price?\", s.current_period_end, s.cancel_at,
-                    s.cancel_at_period_end, s.is_add_on
+                    s.stripe_subscription_item_id AS item, p.stripe_price_external_id AS \"price?\",
+                    s.current_period_end, s.cancel_at, s.cancel_at_period_end, s.is_add_on, s.stripe_created_at,
+                    s.scheduled_quantity, s.scheduled_at
              FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
              WHERE s.tenant = $1 ORDER BY s.stripe_created_at DESC, id DESC",
             tenant.as_uuid(),

@@ -189,7 +189,10 @@ fn a_broken_env_file_stops_the_worker_without_being_quoted() -> Result<()> {
     let worker = world.launch_worker_in(world.folder())?;
     assert_eq!(worker.wait(Duration::from_secs(30))?, Exit::Code(1));
     let said = world.worker_log();
-    ensure!(said.contains("ConfigurationError: .env has a line that is not NAME=value") && !said.contains("canary-Tr7"), "{said}");
+    ensure!(
+        said.contains("ConfigurationError: .env has a line that is not NAME=value") && !said.contains("canary-Tr7"),
+        "{said}"
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! End to end: each module is one promise of a purchase.
 
 mod commands;
+mod event_commands;
 mod faults;
 mod kill;
 mod lifecycle;

@@ -2,6 +2,7 @@
 //! red. It changes nothing.
 
 mod check;
+mod inbox;
 mod postgres;
 mod settings;
 mod stripe;

@@ -3,6 +3,7 @@
 use store::{AccountRow, SchemaState};
 
 use super::check::{Check, in_time};
+use super::inbox;
 use crate::database::{Database, expected_version};
 use crate::failure::Failure;
 
@@ -34,11 +35,13 @@ pub(super) async fn look(database: Option<&Database>) -> Found {
     }
     let master = master(database).await;
     let account = in_time("Stripe account", database.store.account()).await.ok().and_then(Result::ok);
-    Found { checks: vec![server, schema, master], account }
+    let mut checks = vec![server, schema, master];
+    checks.extend(inbox::look(database).await);
+    Found { checks, account }
 }
 
 fn nothing_after(mut checks: Vec<Check>, names: &[&'static str], depends_on: &'static str) -> Found {
-    checks.extend(names.iter().map(|name| Check::skipped(name, depends_on)));
+    checks.extend(names.iter().chain(&inbox::NAMES).map(|name| Check::skipped(name, depends_on)));
     Found { checks, account: None }
 }
 

@@ -1,0 +1,128 @@
+//! `tenantry events list`: what came lately, and where each stands.
+
+use chrono::{DateTime, Utc};
+use clap::value_parser;
+use domain::event::EventStatus;
+use serde::Serialize;
+use store::EventRow;
+
+use super::filter::Narrow;
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, Report, time};
+use crate::screen;
+use crate::settings;
+use crate::table::Table;
+
+const HELP: &str = "\
+Examples:
+  tenantry events list
+  tenantry events list --status failed --status parked
+  tenantry events list --subscription sub_1MowQVLkdIwHu7ix --since 7d
+  tenantry events list --type customer.subscription.deleted --limit 200 --output json
+
+What a status means, and what to do about an event: tenantry events show EVT";
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// Only those in this state; give it again for several
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Vec<EventStatus>,
+    #[command(flatten)]
+    narrow: Narrow,
+    /// Show no more than this many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+}
+
+fn status(text: &str) -> Result<EventStatus, String> {
+    text.parse().map_err(|error: domain::event::UnknownEventStatus| error.to_string())
+}
+
+/// Events, newest first.
+#[derive(Debug, Serialize)]
+struct List {
+    events: Vec<Event>,
+    /// Whether there are older ones that fit too.
+    more: bool,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Event {
+    pub(crate) event_id: String,
+    #[serde(rename = "type")]
+    pub(crate) event_type: String,
+    pub(crate) status: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) stripe_subscription_id: Option<String>,
+    pub(crate) tenant_id: Option<String>,
+    pub(crate) stripe_customer_id: Option<String>,
+    pub(crate) received_at: DateTime<Utc>,
+}
+
+/// Lists them.
+pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
+    let database = Database::from_env(settings::master()?)?;
+    database.refuse_old_schema().await?;
+    // One more than is shown tells whether there are more.
+    let found = database.store.events(&args.narrow.of(&args.status), args.limit + 1).await;
+    let mut events: Vec<Event> = found.map_err(|error| database.failed(&error))?.into_iter().map(Event::from).collect();
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let more = events.len() > limit;
+    events.truncate(limit);
+    output.print(&List { events, more });
+    Ok(Exit::Done)
+}
+
+impl From<EventRow> for Event {
+    fn from(row: EventRow) -> Self {
+        Self {
+            event_id: row.id,
+            event_type: row.event_type,
+            status: row.status.as_str(),
+            reason: row.reason,
+            stripe_subscription_id: row.subscription,
+            tenant_id: row.tenant.map(|tenant| tenant.to_string()),
+            stripe_customer_id: row.customer,
+            received_at: row.received_at,
+        }
+    }
+}
+
+impl Report for List {
+    fn text(&self) -> String {
+        if self.events.is_empty() {
+            return "no events fit; one that was never delivered is not in the inbox".to_owned();
+        }
+        let mut table =
+            Table::new(&["received", "event", "status", "type", "subscription", "tenant or customer", "why"]);
+        self.events.iter().for_each(|event| table.push(event.cells()));
+        let mut text = table.on(screen::width());
+        if self.more {
+            let shown = self.events.len();
+            text.push_str(&format!(
+                "\n\nThe newest {shown}; there are more. See them with --limit, or narrow it down."
+            ));
+        }
+        text
+    }
+}
+
+impl Event {
+    fn cells(&self) -> Vec<String> {
+        let whose = self.tenant_id.as_ref().or(self.stripe_customer_id.as_ref());
+        vec![
+            time(self.received_at),
+            self.event_id.clone(),
+            self.status.to_owned(),
+            self.event_type.clone(),
+            self.stripe_subscription_id.clone().unwrap_or_default(),
+            whose.cloned().unwrap_or_default(),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+}

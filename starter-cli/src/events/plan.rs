@@ -1,0 +1,94 @@
+//! What a replay would do, before it does it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal, Write};
+
+use domain::event::EventStatus;
+use serde::Serialize;
+use store::EventRow;
+
+use super::list::Event;
+use super::words;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::screen;
+use crate::table::Table;
+
+/// The events of a replay.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan {
+    /// Nothing is done: it is only said.
+    dry_run: bool,
+    counts: Vec<Count>,
+    events: Vec<Event>,
+}
+
+/// So many of them are alike.
+#[derive(Debug, Serialize)]
+struct Count {
+    status: &'static str,
+    #[serde(rename = "type")]
+    event_type: String,
+    events: usize,
+    /// Whether a replay does anything to them.
+    replayed: bool,
+}
+
+impl Plan {
+    pub(super) fn new(rows: Vec<EventRow>) -> Self {
+        let mut counted: BTreeMap<(EventStatus, String), usize> = BTreeMap::new();
+        for row in &rows {
+            *counted.entry((row.status, row.event_type.clone())).or_default() += 1;
+        }
+        let counts = counted.into_iter().map(|((status, event_type), events)| Count {
+            status: status.as_str(),
+            event_type,
+            events,
+            replayed: is_replayed(status),
+        });
+        Self { dry_run: true, counts: counts.collect(), events: rows.into_iter().map(Event::from).collect() }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether to go on: asked where somebody can answer.
+    pub(super) fn confirmed(&self) -> Result<bool, Failure> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            let message = format!("{} would be handled again, and nobody can be asked here", words::events(self.len()));
+            return Err(Failure::new(Exit::Usage, message, "add --yes; or look at them first with --dry-run"));
+        }
+        eprint!("{}\n\nHandle them again? [y/N] ", self.text());
+        let _ = std::io::stderr().flush();
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// Whether a replay does anything to an event in that state.
+pub(super) fn is_replayed(status: EventStatus) -> bool {
+    match status {
+        EventStatus::Pending | EventStatus::Parked | EventStatus::Failed => true,
+        EventStatus::Completed | EventStatus::Superseded | EventStatus::Ignored => false,
+    }
+}
+
+impl Report for Plan {
+    fn text(&self) -> String {
+        if self.events.is_empty() {
+            return "no events fit; there is nothing to handle again".to_owned();
+        }
+        let mut table = Table::new(&["status", "type", "events", ""]);
+        for Count { status, event_type, events, replayed } in &self.counts {
+            let note = if *replayed { "" } else { "left as they are" };
+            table.push(vec![(*status).to_owned(), event_type.clone(), events.to_string(), note.to_owned()]);
+        }
+        let replayed = self.counts.iter().filter(|count| count.replayed).map(|count| count.events).sum();
+        let verb = if self.dry_run { "would be" } else { "are" };
+        format!("{}\n\n{} {verb} handled again.", table.on(screen::width()), words::events(replayed))
+    }
+}

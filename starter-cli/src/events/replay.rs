@@ -1,0 +1,235 @@
+//! `tenantry events replay`: has events handled again, any number of times.
+//!
+//! An event is first made pending, in the database, and then handed over: whatever happens in
+//! between, the relay finds it.
+
+use std::time::Duration;
+
+use clap::value_parser;
+use domain::event::EventStatus;
+use domain::ids::EventId;
+use temporalio_client::Client;
+
+use super::filter::Narrow;
+use super::hand_over::{hand_over, workflow_id};
+use super::plan::Plan;
+use super::settled::{Did, Replayed, Replays};
+use super::{show, words};
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::settings::{self, lookup};
+use crate::temporal::TemporalConfig;
+
+const HELP: &str = "\
+Examples:
+  tenantry events replay evt_1NG8Du2eZvKYlo2CUI79vXWy --wait
+  tenantry events replay --status failed --dry-run
+  tenantry events replay --status failed --since 2d --yes --wait --timeout 300
+  tenantry events replay --status parked --customer cus_QXg1oyoEfW2bZ3
+
+Safe any number of times: the subscription is read at Stripe again, and an event that is
+completed or superseded is left alone. An ignored one cannot be replayed (exit code 4).
+Without Temporal the events are pending, and are handed over once it is back (exit code 5).";
+
+/// Between two looks at what became of them.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How often a long replay says how far it is.
+const PROGRESS_EVERY: usize = 100;
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The events, by their ids
+    #[arg(value_name = "EVT", required_unless_present = "status", conflicts_with = "status")]
+    events: Vec<EventId>,
+    /// All that are failed, parked or pending; give it again for several
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Vec<EventStatus>,
+    #[command(flatten)]
+    narrow: Narrow,
+    /// No more than the newest so many of them
+    #[arg(long, value_name = "N", requires = "status", value_parser = value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Only say which events it would be
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask, also where --status finds several
+    #[arg(long)]
+    yes: bool,
+    /// Wait until each is settled, and show how (exit code 1 if one failed again)
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// Wait no longer than this; the events are handled all the same
+    #[arg(long, value_name = "SECS", requires = "wait", value_parser = value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
+}
+
+fn status(text: &str) -> Result<EventStatus, &'static str> {
+    let status = text.parse().ok().filter(|status| super::plan::is_replayed(*status));
+    status.ok_or("expected failed, parked or pending; the others have nothing left to be done")
+}
+
+/// Has them handled again.
+pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
+    if !args.events.is_empty() && args.narrow.is_given() {
+        let message = "--subscription, --customer, --type and --since narrow down --status, and events were named";
+        return Err(Failure::new(Exit::Usage, message, "name events, or take --status failed"));
+    }
+    let database = Database::from_env(settings::master()?)?;
+    let temporal = TemporalConfig::from_env(lookup)?;
+    database.refuse_old_schema().await?;
+    if args.events.is_empty() {
+        let found = database.store.events(&args.narrow.of(&args.status), args.limit.unwrap_or(u32::MAX)).await;
+        let rows = found.map_err(|error| database.failed(&error))?;
+        let ids = rows.iter().filter_map(|row| row.id.parse().ok()).collect();
+        let plan = Plan::new(rows);
+        if args.dry_run || plan.len() == 0 {
+            output.print(&plan);
+            return Ok(Exit::Done);
+        }
+        if plan.len() > 1 && !args.yes && !plan.confirmed()? {
+            eprintln!("nothing was done");
+            return Ok(Exit::Done);
+        }
+        return replay(&Replay { args: &args, database, temporal, output }, ids).await;
+    }
+    let mut ids = Vec::new();
+    args.events.iter().for_each(|id| {
+        if !ids.contains(id) {
+            ids.push(id.clone())
+        }
+    });
+    if args.dry_run {
+        return say(&ids, &database, output).await;
+    }
+    replay(&Replay { args: &args, database, temporal, output }, ids).await
+}
+
+/// `--dry-run` of events that were named.
+async fn say(ids: &[EventId], database: &Database, output: Output) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
+    for id in ids {
+        let found = database.store.event(id).await.map_err(|error| database.failed(&error))?;
+        rows.push(found.ok_or_else(|| show::not_found(id, database))?.row);
+    }
+    output.print(&Plan::new(rows));
+    Ok(Exit::Done)
+}
+
+struct Replay<'a> {
+    args: &'a Args,
+    database: Database,
+    temporal: TemporalConfig,
+    output: Output,
+}
+
+/// One after the other, each said at once: who ends it early knows how far it came.
+async fn replay(replay: &Replay<'_>, ids: Vec<EventId>) -> Result<Exit, Failure> {
+    let (mut client, mut trouble) = match replay.temporal.connect().await {
+        Ok(client) => (Some(client), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let mut replays = Replays::new(&ids, replay.output);
+    for (n, id) in ids.iter().enumerate() {
+        let one = match replay.one(id, client.as_ref()).await {
+            Ok(one) => one,
+            Err(Stopped::Temporal(one, failure)) => {
+                // Whatever keeps Temporal from taking this one keeps it from taking the next.
+                client = None;
+                trouble = Some(failure);
+                one
+            }
+            Err(Stopped::Database(failure)) => {
+                replays.print();
+                return Err(failure);
+            }
+        };
+        replays.add(one);
+        if replay.output == Output::Text && (n + 1) % PROGRESS_EVERY == 0 {
+            eprintln!("{} of {}", n + 1, words::events(ids.len()));
+        }
+    }
+    let mut late = None;
+    if replay.args.wait && trouble.is_none() {
+        late = replay.follow(&mut replays).await?;
+    }
+    replays.print();
+    replays.verdict(trouble.as_ref(), late, &replay.database)
+}
+
+/// Why one was not handed over.
+enum Stopped {
+    /// It is pending all the same.
+    Temporal(Replayed, Failure),
+    Database(Failure),
+}
+
+impl Replay<'_> {
+    async fn one(&self, id: &EventId, client: Option<&Client>) -> Result<Replayed, Stopped> {
+        let reopened = self.database.store.reopen_event(id).await.map_err(|error| self.database_failed(&error))?;
+        let Some(reopened) = reopened else { return Ok(Replayed::missing(id)) };
+        let mut one = Replayed::of(id, &reopened);
+        let did = match reopened.before {
+            EventStatus::Completed | EventStatus::Superseded => Did::NothingToDo,
+            EventStatus::Ignored => Did::Refused,
+            EventStatus::Pending | EventStatus::Parked | EventStatus::Failed => Did::WaitsForTemporal,
+        };
+        one.did = did;
+        if did != Did::WaitsForTemporal {
+            return Ok(one);
+        }
+        one.status = Some(EventStatus::Pending);
+        let Some(subscription) = reopened.subscription.as_deref().and_then(|id| id.parse().ok()) else {
+            one.did = Did::Unfit;
+            return Ok(one);
+        };
+        let Some(client) = client else { return Ok(one) };
+        let run = match hand_over(client, &self.temporal, id, &subscription).await {
+            Ok(run) => run,
+            Err(failure) => return Err(Stopped::Temporal(one, failure)),
+        };
+        self.database.store.note_hand_over(id).await.map_err(|error| self.database_failed(&error))?;
+        let workflow = workflow_id(subscription.as_str());
+        one.link = self.temporal.link(&workflow, &run);
+        (one.did, one.workflow_id, one.run_id) = (Did::HandedOver, Some(workflow), Some(run));
+        Ok(one)
+    }
+
+    fn database_failed(&self, error: &store::Error) -> Stopped {
+        Stopped::Database(self.database.failed(error))
+    }
+
+    /// Waits until all that were handed over are settled. Answers how long it waited where that was
+    /// not long enough.
+    async fn follow(&self, replays: &mut Replays) -> Result<Option<u32>, Failure> {
+        match self.args.timeout {
+            None => self.until_settled(replays).await.map(|()| None),
+            Some(secs) => {
+                let limit = Duration::from_secs(secs.into());
+                match tokio::time::timeout(limit, self.until_settled(replays)).await {
+                    Ok(ended) => ended.map(|()| None),
+                    Err(_) => Ok(Some(secs)),
+                }
+            }
+        }
+    }
+
+    async fn until_settled(&self, replays: &mut Replays) -> Result<(), Failure> {
+        loop {
+            let open = replays.open();
+            let stand = self.database.store.event_statuses(&open).await;
+            for (id, status, reason) in stand.map_err(|error| self.database.failed(&error))? {
+                if status != EventStatus::Pending {
+                    replays.settle(&id, status, reason);
+                }
+            }
+            if replays.open().is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+}

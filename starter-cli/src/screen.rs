@@ -1,0 +1,89 @@
+//! How wide the reader's screen is, and text that fits on it. What goes into a file or a pipe is
+//! not folded, so that one line there is one thing.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::process::{Command, Stdio};
+
+/// Where a terminal does not say.
+const WIDTH: usize = 80;
+/// Narrower, folding does more harm than good.
+const WIDTH_MIN: usize = 40;
+
+/// What a line begins with that is a command of ours.
+const COMMAND: &str = "tenantry ";
+
+/// Columns of the reader's screen: `COLUMNS`, else what the terminal says. None where there is no
+/// terminal.
+pub(crate) fn width() -> Option<usize> {
+    let stated = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let width = stated.or_else(|| std::io::stdout().is_terminal().then(|| of_terminal().unwrap_or(WIDTH)));
+    width.map(|width| width.max(WIDTH_MIN))
+}
+
+/// `stty` answers `rows columns` about its stdin.
+fn of_terminal() -> Option<usize> {
+    let terminal = File::open("/dev/tty").ok()?;
+    let said = Command::new("stty").arg("size").stdin(terminal).stderr(Stdio::null()).output().ok()?;
+    let columns = String::from_utf8(said.stdout).ok()?.split_whitespace().nth(1)?.parse().ok()?;
+    (columns > 0).then_some(columns)
+}
+
+/// The text in lines of at most `width` characters, folded between words. A word that is longer,
+/// such as a link, stays whole, and so does a line that is a command: they are there to be copied.
+pub(crate) fn fold(text: &str, width: Option<usize>) -> Vec<String> {
+    let Some(width) = width else { return text.split('\n').map(str::to_owned).collect() };
+    text.split('\n').flat_map(|line| fold_line(line, width)).collect()
+}
+
+fn fold_line(line: &str, width: usize) -> Vec<String> {
+    if line.starts_with(COMMAND) {
+        return vec![line.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last_mut().unwrap_or_else(|| unreachable!("it is never empty"));
+        if last.is_empty() {
+            last.push_str(word);
+        } else if length(last) + 1 + length(word) <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// The text, or its beginning and `…`.
+pub(crate) fn shorten(text: &str, width: usize) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if length(&text) <= width {
+        return text;
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Characters, which is what a terminal shows of our texts.
+pub(crate) fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_folded_between_words_and_a_long_word_stays_whole() {
+        let folded = fold("one two three https://ui.example/a/long/link four", Some(10));
+        assert_eq!(folded, ["one two", "three", "https://ui.example/a/long/link", "four"]);
+        assert_eq!(fold("one two three", None), ["one two three"]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        assert_eq!(shorten("one  two\nthree", 13), "one two three");
+        assert_eq!(shorten("one two three", 9), "one two…");
+    }
+}

@@ -1,0 +1,167 @@
+//! A table that fits on the reader's screen: what finds no room on a row's first line goes on below
+//! it, numbers aligned, text one after the other; nothing but the last column is ever cut.
+
+use std::ops::Range;
+
+use crate::screen::{length, shorten};
+
+const BETWEEN: usize = 2;
+/// Of the lines below the first.
+const INDENT: usize = 2;
+/// The last column, where it is text and there is no screen to fit.
+const LAST_MAX: usize = 80;
+/// Less of the last column says nothing, and it gets a line of its own.
+const LAST_MIN: usize = 24;
+
+/// Rows of cells under headers.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+    /// These columns are numbers, which end below each other.
+    numbers: Range<usize>,
+}
+
+/// Columns that share a line: from, to, and how far the line is indented.
+struct Line {
+    columns: Range<usize>,
+    indent: usize,
+}
+
+impl Table {
+    /// A table without rows yet.
+    pub(crate) fn new(headers: &[&str]) -> Self {
+        Self { rows: vec![headers.iter().map(|&header| header.to_owned()).collect()], numbers: 0..0 }
+    }
+
+    /// With numbers in these columns.
+    pub(crate) fn numbers(mut self, columns: Range<usize>) -> Self {
+        self.numbers = columns;
+        self
+    }
+
+    /// One more row, with a cell for each header.
+    pub(crate) fn push(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// As it stands on a screen of that width.
+    pub(crate) fn on(&self, screen: Option<usize>) -> String {
+        let widths = self.widths();
+        let lines = lines(&widths, screen.unwrap_or(usize::MAX));
+        let last = screen.map_or(LAST_MAX, |screen| room_of_last(&widths, &lines, screen));
+        let rows = self.rows.iter().flat_map(|row| match screen {
+            Some(screen) if self.numbers.is_empty() && lines.len() > 1 => {
+                let first = self.shown(row, &lines[0], &widths, last);
+                first.into_iter().chain(flowing(&row[lines[0].columns.end..], screen)).collect::<Vec<_>>()
+            }
+            Some(_) | None => lines.iter().filter_map(|line| self.shown(row, line, &widths, last)).collect(),
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows[0].len();
+        (0..columns).map(|n| self.rows.iter().map(|row| length(&row[n])).max().unwrap_or_default()).collect()
+    }
+
+    /// The row's cells of one line; none where all of them are empty.
+    fn shown(&self, row: &[String], line: &Line, widths: &[usize], last: usize) -> Option<String> {
+        let cells = line.columns.clone().map(|n| {
+            let (cell, width) = (&row[n], widths[n]);
+            match (n + 1 == row.len(), self.numbers.contains(&n)) {
+                (true, _) => shorten(cell, last),
+                (false, true) => format!("{cell:>width$}"),
+                (false, false) => format!("{cell:width$}"),
+            }
+        });
+        let cells = cells.collect::<Vec<_>>().join(&" ".repeat(BETWEEN));
+        let text = format!("{:indent$}{cells}", "", indent = line.indent);
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+/// As many columns on a line as fit. The last column is content with less than it would like.
+fn lines(widths: &[usize], screen: usize) -> Vec<Line> {
+    let mut lines = vec![Line { columns: 0..0, indent: 0 }];
+    let mut used = 0;
+    for (n, width) in widths.iter().enumerate() {
+        let is_last = n + 1 == widths.len();
+        let needed = if is_last { (*width).min(LAST_MIN) } else { *width };
+        if used > 0 && used + BETWEEN + needed > screen {
+            lines.push(Line { columns: n..n, indent: INDENT });
+            used = INDENT;
+        } else if used > 0 {
+            used += BETWEEN;
+        }
+        used += needed;
+        if let Some(line) = lines.last_mut() {
+            line.columns.end = n + 1;
+        }
+    }
+    lines
+}
+
+/// The cells of a row that found no room on its first line, one after the other. Aligned text would
+/// leave holes where cells are empty.
+fn flowing(cells: &[String], screen: usize) -> Vec<String> {
+    let room = screen.saturating_sub(INDENT);
+    let mut lines: Vec<String> = Vec::new();
+    for (n, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+        let left = lines.last().map_or(0, |line| room.saturating_sub(length(line) + BETWEEN));
+        let is_cut = n + 1 == cells.len() && left >= LAST_MIN;
+        match lines.last_mut() {
+            Some(line) if length(cell) <= left || is_cut => {
+                line.push_str(&format!("{:BETWEEN$}{}", "", shorten(cell, left)));
+            }
+            Some(_) | None if n + 1 == cells.len() => lines.push(shorten(cell, room)),
+            Some(_) | None => lines.push(cell.clone()),
+        }
+    }
+    lines.into_iter().map(|line| format!("{:INDENT$}{line}", "")).collect()
+}
+
+fn room_of_last(widths: &[usize], lines: &[Line], screen: usize) -> usize {
+    let Some(line) = lines.last() else { return screen };
+    let before = line.columns.start..line.columns.end.saturating_sub(1);
+    let taken = line.indent + widths[before].iter().map(|width| width + BETWEEN).sum::<usize>();
+    screen.saturating_sub(taken).max(LAST_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["event", "status", "why"]);
+        table.push(["evt_1", "failed", "two tenants claim it, and nothing is guessed"].map(str::to_owned).into());
+        table.push(["evt_20", "pending", ""].map(str::to_owned).into());
+        table
+    }
+
+    #[test]
+    fn wide_is_one_line_each() {
+        let expected = "\
+event   status   why
+evt_1   failed   two tenants claim it, and nothing is guessed
+evt_20  pending";
+        assert_eq!(table().on(None), expected);
+        assert_eq!(table().on(Some(70)), expected);
+    }
+
+    #[test]
+    fn the_last_column_is_cut_before_it_moves_to_a_line_of_its_own() {
+        let cut = "\
+event   status   why
+evt_1   failed   two tenants claim it, an…
+evt_20  pending";
+        assert_eq!(table().on(Some(42)), cut);
+        let below = "\
+event   status
+  why
+evt_1   failed
+  two tenants claim it, and nothing is…
+evt_20  pending";
+        assert_eq!(table().on(Some(40)), below);
+    }
+}
