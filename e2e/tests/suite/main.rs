@@ -10,3 +10,6 @@ mod replay;
 mod secrets;
 mod the_call;
 mod truth;
+mod webhook;
+mod webhook_life;
+mod webhook_relay;
