@@ -114,6 +114,32 @@ impl Double {
         )
     }
 
+    /// The portal's change of a subscription's only item.
+    pub fn set_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
+        let path = format!("/subscriptions/{subscription}");
+        let item = self.get(&path)?["items"]["data"][0]["id"].as_str().context("an item")?.to_owned();
+        self.post(&path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity.to_string())]).map(drop)
+    }
+
+    /// Ends a subscription now.
+    pub fn cancel(&self, subscription: &str) -> Result<()> {
+        self.delete(&format!("/subscriptions/{subscription}")).map(drop)
+    }
+
+    /// Every snapshot event of that type, newest first.
+    pub fn events(&self, kind: &str) -> Result<Vec<Value>> {
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let after = events.last().and_then(|event| event["id"].as_str());
+            let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let page = self.get(&format!("/events?type={kind}&limit=100{after}"))?;
+            events.extend(page["data"].as_array().context("a page of events")?.iter().cloned());
+            if page["has_more"] != true {
+                return Ok(events);
+            }
+        }
+    }
+
     /// What the store's checkout leaves behind: a customer with a paid subscription.
     pub fn buy(&self, quantity: i64) -> Result<Purchase> {
         let customer = self.customer("Ann@Example.com")?;

@@ -7,14 +7,18 @@
 
 mod deliveries;
 mod double;
+mod line;
 mod run;
 mod said;
+mod servers;
 mod shim;
+mod stripe_cli;
 mod worker;
 mod world;
 
 pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Purchase, Request, SECRET_KEY};
+pub use line::Line;
 pub use run::{Ending, Run};
 pub use said::Said;
 pub use shim::{Shim, WEBHOOK_PATH, WEBHOOK_SECRET, WEBHOOK_SECRET_THIN, now, sign, subscription_event};

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stack::psql::Session;
 use stack::temporal::TemporalOptions;
@@ -14,6 +14,7 @@ use stack::{Postgres, Process, Temporal, binaries, deadline, ports, scratch, sha
 use crate::double::{Double, Purchase, SECRET_KEY};
 use crate::run::Run;
 use crate::said::Said;
+use crate::servers::PrivateTemporal;
 use crate::shim::{WEBHOOK_SECRET, WEBHOOK_SECRET_THIN};
 
 /// The master billing tenant of every world.
@@ -27,7 +28,8 @@ pub struct World {
     name: String,
     /// The shared Temporal.
     pub temporal: &'static Temporal,
-    postgres: Db,
+    pub(crate) private_temporal: Option<PrivateTemporal>,
+    pub(crate) postgres: Db,
     /// The database's URL, password included.
     pub database_url: String,
     /// Its Stripe.
@@ -41,13 +43,13 @@ pub struct World {
 
 /// The shared Postgres, or one that may be stopped.
 #[derive(Debug)]
-enum Db {
+pub(crate) enum Db {
     Shared(&'static Postgres),
     Private(Box<Postgres>),
 }
 
 impl Db {
-    fn get(&self) -> &Postgres {
+    pub(crate) fn get(&self) -> &Postgres {
         match self {
             Self::Shared(postgres) => postgres,
             Self::Private(postgres) => postgres,
@@ -62,6 +64,7 @@ pub struct WorldBuilder {
     settings: Vec<(String, String)>,
     private_postgres: bool,
     untaught_temporal: bool,
+    private_temporal: bool,
     claimed: bool,
 }
 
@@ -91,6 +94,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Gives it a Temporal that it may kill, and start again on its data.
+    pub fn private_temporal(mut self) -> Self {
+        self.private_temporal = true;
+        self
+    }
+
     /// Makes it, without a worker.
     pub fn without_worker(self) -> Result<World> {
         let postgres = match self.private_postgres {
@@ -99,11 +108,14 @@ impl WorldBuilder {
         };
         let database_url = database(&postgres, &self.name)?;
         let account = format!("acct_{}", self.name.replace('-', ""));
+        let (private_temporal, temporal) = match (self.private_temporal, self.untaught_temporal) {
+            (true, _) => PrivateTemporal::start(&self.name).map(|(own, temporal)| (Some(own), temporal))?,
+            (false, true) => (None, untaught_temporal(&self.name)?),
+            (false, false) => (None, shared::temporal()?),
+        };
         let world = World {
-            temporal: match self.untaught_temporal {
-                true => untaught_temporal(&self.name)?,
-                false => shared::temporal()?,
-            },
+            temporal,
+            private_temporal,
             postgres,
             database_url,
             stripe: Double::start(&account)?,
@@ -302,19 +314,6 @@ impl World {
     /// Tenants without the master billing tenant.
     pub fn tenants(&self) -> Result<usize> {
         Ok(self.value(&format!("SELECT count(*) FROM tenants WHERE tenant <> '{MASTER}'"))?.parse()?)
-    }
-
-    /// Stops Postgres, if it is the world's own.
-    pub fn stop_postgres(&self) -> Result<()> {
-        match &self.postgres {
-            Db::Private(postgres) => postgres.stop(),
-            Db::Shared(_) => bail!("the shared Postgres is not for stopping"),
-        }
-    }
-
-    /// Starts it again.
-    pub fn start_postgres(&self) -> Result<()> {
-        self.postgres.get().start_again()
     }
 
     /// What must be true of a purchase that worked: one tenant with one customer, one

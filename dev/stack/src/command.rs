@@ -63,7 +63,17 @@ pub fn isolate(command: &mut Command) {
 }
 
 fn is_a_setting(variable: &str) -> bool {
-    let prefixes = ["STRIPE_", "TEMPORAL_", "DATABASE_", "NEXT_PUBLIC_", "WEBHOOK_", "WORKER_", "TENANTRY_"];
+    let prefixes = [
+        "STRIPE_",
+        "TEMPORAL_",
+        "DATABASE_",
+        "NEXT_PUBLIC_",
+        "WEBHOOK_",
+        "WORKER_",
+        "TENANTRY_",
+        "EVENT_",
+        "STRANDED_",
+    ];
     let is_one = matches!(
         variable,
         "LICENSE_PRICE_IDS"

@@ -2,6 +2,8 @@
 
 mod commands;
 mod event_commands;
+mod event_kills;
+mod event_way;
 mod faults;
 mod kill;
 mod lifecycle;

@@ -15,7 +15,7 @@ fn a_stale_read_never_wins() -> Result<()> {
     let hold = world.stripe.hold("GET", &format!("/v1{path}"), "after", 1)?;
     let slow = world.onboard(&purchase)?;
     world.stripe.wait_until_held(&hold)?;
-    set_quantity(&world, &path, 12)?;
+    world.stripe.set_quantity(&purchase.subscription, 12)?;
     let quick = world.start_with("create-tenant-quick", &World::call_of_the_store(&purchase).to_string())?;
     assert_eq!(quick.result()?["licensed_user_count"], 12);
     world.stripe.release(&hold)?;
@@ -32,7 +32,7 @@ fn the_count_is_derived_when_it_is_set_not_when_it_was_read() -> Result<()> {
     let purchase = world.stripe.buy(10)?;
     let slow = world.onboard(&purchase)?;
     world.wait_until_held()?;
-    set_quantity(&world, &format!("/subscriptions/{}", purchase.subscription), 15)?;
+    world.stripe.set_quantity(&purchase.subscription, 15)?;
     let quick = world.start_with("create-tenant-quick", &World::call_of_the_store(&purchase).to_string())?;
     assert_eq!(quick.result()?["licensed_user_count"], 15);
     world.release()?;
@@ -236,12 +236,6 @@ fn park(event: &str, customer: &str) -> String {
              'sub_1')",
         e2e::MASTER
     )
-}
-
-fn set_quantity(world: &World, path: &str, quantity: i64) -> Result<()> {
-    let item = world.stripe.get(path)?["items"]["data"][0]["id"].as_str().unwrap_or_default().to_owned();
-    let quantity = quantity.to_string();
-    world.stripe.post(path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity)]).map(drop)
 }
 
 /// The tenant's count and its subscription's quantity.
