@@ -26,6 +26,6 @@ fn what_holds_of_any_signature_holds_of_the_corpus() {
 
 #[test]
 fn what_holds_of_any_envelope_holds_of_the_corpus() {
-    check_all("fuzz/corpus/envelope", 18, envelope::check);
+    check_all("fuzz/corpus/envelope", 20, envelope::check);
     check_all("tests/fixtures", 17, envelope::check);
 }
