@@ -3,9 +3,9 @@
 use super::signature::{SignatureError, SignatureHeader, SigningSecret};
 use crate::config::{ConfigError, Mode, mode_of_secret_key, refuse_placeholder, stated_mode};
 
-/// How far the clock of a delivery and ours may be apart, either way, in seconds. Stripe's own
-/// libraries take the same; those that accept any time to come are not followed there, see
-/// <https://docs.stripe.com/webhooks#replay-attacks>.
+/// How far the clock of a delivery and ours may be apart, in seconds, as with Stripe's own
+/// libraries (<https://docs.stripe.com/webhooks#replay-attacks>). They bound the past only; a
+/// signature from the time to come would stay good until then, so here it is bounded too.
 const TOLERANCE_SECS: u64 = 300;
 
 /// The secrets that deliveries are signed with.

@@ -126,12 +126,11 @@ impl<'a> Reader<'a> {
             }
         };
         let quoted = self.take(end + 2);
-        // Control characters and halves of surrogate pairs are found here.
-        let is_plain = !quoted.contains('\\') && !quoted.bytes().any(|byte| byte.is_ascii_control());
-        match is_plain {
-            true => Ok(Cow::Borrowed(&inside[..end])),
-            false => serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| EnvelopeError::NotJson),
+        if !quoted.contains('\\') && !quoted.bytes().any(|byte| byte.is_ascii_control()) {
+            return Ok(Cow::Borrowed(&inside[..end]));
         }
+        // Control characters and halves of surrogate pairs are found here.
+        serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| EnvelopeError::NotJson)
     }
 
     fn number(&mut self) -> Result<Json<'a>, EnvelopeError> {
