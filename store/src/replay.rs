@@ -40,19 +40,6 @@ impl Store {
         Ok(Some(Reopened { before, subscription: row.object_id, reason: row.processing_error }))
     }
 
-    /// Notes that the event was handed to Temporal just now. The relay leaves it alone for a while.
-    pub async fn note_hand_over(&self, id: &EventId) -> Result<(), Error> {
-        sqlx::query!(
-            "UPDATE stripe_webhook_events SET attempts = attempts + 1, dispatched_at = now(),
-                 next_attempt_at = now() + interval '1 minute'
-             WHERE stripe_event_id = $1",
-            id.as_str(),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
     /// Where these events stand now and why, each with its id.
     pub async fn event_statuses(&self, ids: &[EventId]) -> Result<Vec<(String, EventStatus, Option<String>)>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();

@@ -1,10 +1,11 @@
 //! Is each setting there, and valid? Secrets are shown by their kind and last characters.
 
 use domain::license::LicenseRules;
+use domain::shim_settings::ShimSettings;
 use domain::words::AppUrl;
 use domain::worker_settings::WorkerSettings;
 use store::{DatabaseConfig, Store};
-use stripe_gateway::StripeConfig;
+use stripe_gateway::{ConfigError, StripeConfig, WebhookConfig};
 use temporalio_client::Url;
 
 use super::check::Check;
@@ -44,6 +45,8 @@ impl Settings {
             check("licence rules", &rules, licence_rules),
             app_url(lookup),
             check("worker's own", &WorkerSettings::from_env(lookup).map_err(Failure::setting), own),
+            signing_secrets(lookup),
+            check("shim's own", &ShimSettings::from_env(lookup).map_err(Failure::setting), shims_own),
         ];
         let database = match (database, master, rules) {
             (Ok(config), Ok(master), Ok(rules)) => {
@@ -69,6 +72,30 @@ fn own(settings: &WorkerSettings) -> String {
         "health at {admin_addr}; {max_activities} steps and {max_workflow_tasks} workflow tasks at once, \
          {cached_workflows} runs cached; {log_format:?} log"
     )
+}
+
+fn shims_own(settings: &ShimSettings) -> String {
+    let ShimSettings { webhook_addr, admin_addr, redispatch_after, stranded_after, log_format } = settings;
+    format!(
+        "deliveries at {webhook_addr}, health at {admin_addr}; unsettled events again after {} s, \
+         purchases that nobody started after {} s; {log_format:?} log",
+        redispatch_after.as_secs(),
+        stranded_after.as_secs(),
+    )
+}
+
+/// The shim's alone: whoever runs only a worker has none.
+fn signing_secrets(lookup: impl Fn(&str) -> Option<String>) -> Check {
+    let name = "webhook secrets";
+    match WebhookConfig::from_env(lookup) {
+        Ok(WebhookConfig { mode: Some(mode), .. }) => Check::ok(name, format!("set, for {mode} mode")),
+        Ok(WebhookConfig { mode: None, .. }) => Check::ok(name, "set"),
+        Err(ConfigError::SigningSecretMissing(secret)) => {
+            let next = format!("set {secret} to the signing secret of the endpoint, from Stripe's dashboard");
+            Check::warning(name, format!("{secret} is not set; a shim does not start without it"), next)
+        }
+        Err(error) => Check::failed(name, &Failure::setting(error)),
+    }
 }
 
 fn licence_rules(rules: &LicenseRules) -> String {
@@ -97,6 +124,16 @@ fn app_url(lookup: impl Fn(&str) -> Option<String>) -> Check {
 mod tests {
     use super::*;
     use crate::doctor::check::Verdict;
+
+    #[test]
+    fn a_shim_needs_a_signing_secret_and_a_worker_none() {
+        let verdict = |value: Option<&str>| {
+            signing_secrets(|asked| value.filter(|_| asked == "STRIPE_WEBHOOK_SECRET").map(str::to_owned)).verdict
+        };
+        assert_eq!(verdict(None), Verdict::Warning);
+        assert_eq!(verdict(Some("whsec_REPLACE_ME")), Verdict::Red);
+        assert_eq!(verdict(Some("whsec_c3VyZWx5IGEgc2VjcmV0IQ")), Verdict::Ok);
+    }
 
     fn check(name: &str, value: &str, expected: Verdict) {
         let found = app_url(|asked| (asked == name).then(|| value.to_owned()));

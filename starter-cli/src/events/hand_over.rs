@@ -1,5 +1,7 @@
 //! Handing an event to the sync of its subscription, as the shim and the relay do.
 
+use std::time::Duration;
+
 use domain::ids::{EventId, StripeSubscriptionId};
 use domain::sync_subscription::{SubscriptionEvent, SyncSubscriptionInput};
 use temporalio_client::errors::WorkflowStartError;
@@ -11,6 +13,9 @@ use workflows::search_attributes::STRIPE_SUBSCRIPTION_ID;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::temporal::TemporalConfig;
+
+/// For one event; a person waits in front of it, and the relay does what is left.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The workflow that handles the events of a subscription. The id stands in the database, so it
 /// may be one that no hand-over takes.
@@ -43,7 +48,10 @@ pub(super) async fn hand_over(
         signal.into(),
         options,
     );
-    match told.await {
+    let Ok(told) = tokio::time::timeout(PATIENCE, told).await else {
+        return Err(temporal.unreachable(&format!("no answer in {} seconds", PATIENCE.as_secs())));
+    };
+    match told {
         Ok(handle) => Ok(handle.run_id().unwrap_or_default().to_owned()),
         Err(WorkflowStartError::Rpc(status)) => Err(temporal.answered(&status)),
         Err(error) => Err(Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`")),

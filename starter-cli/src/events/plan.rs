@@ -18,8 +18,6 @@ use crate::table::Table;
 /// The events of a replay.
 #[derive(Debug, Serialize)]
 pub(super) struct Plan {
-    /// Nothing is done: it is only said.
-    dry_run: bool,
     counts: Vec<Count>,
     events: Vec<Event>,
 }
@@ -47,7 +45,7 @@ impl Plan {
             events,
             replayed: is_replayed(status),
         });
-        Self { dry_run: true, counts: counts.collect(), events: rows.into_iter().map(Event::from).collect() }
+        Self { counts: counts.collect(), events: rows.into_iter().map(Event::from).collect() }
     }
 
     /// How many there are.
@@ -88,7 +86,6 @@ impl Report for Plan {
             table.push(vec![(*status).to_owned(), event_type.clone(), events.to_string(), note.to_owned()]);
         }
         let replayed = self.counts.iter().filter(|count| count.replayed).map(|count| count.events).sum();
-        let verb = if self.dry_run { "would be" } else { "are" };
-        format!("{}\n\n{} {verb} handled again.", table.on(screen::width()), words::events(replayed))
+        format!("{}\n\n{} would be handled again.", table.on(screen::width()), words::events(replayed))
     }
 }

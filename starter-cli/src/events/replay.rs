@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::value_parser;
 use domain::event::EventStatus;
 use domain::ids::EventId;
+use domain::shim_settings::ShimSettings;
 use temporalio_client::Client;
 
 use super::filter::Narrow;
@@ -80,38 +81,51 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     }
     let database = Database::from_env(settings::master()?)?;
     let temporal = TemporalConfig::from_env(lookup)?;
+    let redispatch_after = ShimSettings::from_env(lookup).map_err(Failure::setting)?.redispatch_after;
     database.refuse_old_schema().await?;
-    if args.events.is_empty() {
-        let found = database.store.events(&args.narrow.of(&args.status), args.limit.unwrap_or(u32::MAX)).await;
-        let rows = found.map_err(|error| database.failed(&error))?;
-        let ids = rows.iter().filter_map(|row| row.id.parse().ok()).collect();
-        let plan = Plan::new(rows);
-        if args.dry_run || plan.len() == 0 {
-            output.print(&plan);
-            return Ok(Exit::Done);
-        }
-        if plan.len() > 1 && !args.yes && !plan.confirmed()? {
-            eprintln!("nothing was done");
-            return Ok(Exit::Done);
-        }
-        return replay(&Replay { args: &args, database, temporal, output }, ids).await;
+    let chosen = match args.events.is_empty() {
+        true => fitting(&args, &database, output).await?,
+        false if args.dry_run => return say(&args.events, &database, output).await,
+        false => Some(named(&args.events)),
+    };
+    match chosen {
+        Some(ids) => replay(&Replay { args: &args, database, temporal, redispatch_after, output }, ids).await,
+        None => Ok(Exit::Done),
     }
-    let mut ids = Vec::new();
-    args.events.iter().for_each(|id| {
+}
+
+/// The events that were named, each once.
+fn named(events: &[EventId]) -> Vec<EventId> {
+    let mut ids: Vec<EventId> = Vec::new();
+    for id in events {
         if !ids.contains(id) {
-            ids.push(id.clone())
+            ids.push(id.clone());
         }
-    });
-    if args.dry_run {
-        return say(&ids, &database, output).await;
     }
-    replay(&Replay { args: &args, database, temporal, output }, ids).await
+    ids
+}
+
+/// The events that fit the flags, unless there is nothing to do or nobody wants it.
+async fn fitting(args: &Args, database: &Database, output: Output) -> Result<Option<Vec<EventId>>, Failure> {
+    let found = database.store.events(&args.narrow.of(&args.status), args.limit.unwrap_or(u32::MAX)).await;
+    let rows = found.map_err(|error| database.failed(&error))?;
+    let ids = rows.iter().filter_map(|row| row.id.parse().ok()).collect();
+    let plan = Plan::new(rows);
+    if args.dry_run || plan.len() == 0 {
+        output.print(&plan);
+        return Ok(None);
+    }
+    if plan.len() > 1 && !args.yes && !plan.confirmed()? {
+        eprintln!("nothing was done");
+        return Ok(None);
+    }
+    Ok(Some(ids))
 }
 
 /// `--dry-run` of events that were named.
 async fn say(ids: &[EventId], database: &Database, output: Output) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
-    for id in ids {
+    for id in &named(ids) {
         let found = database.store.event(id).await.map_err(|error| database.failed(&error))?;
         rows.push(found.ok_or_else(|| show::not_found(id, database))?.row);
     }
@@ -123,6 +137,8 @@ struct Replay<'a> {
     args: &'a Args,
     database: Database,
     temporal: TemporalConfig,
+    /// When the relay may hand it over once more, as the relay counts it.
+    redispatch_after: Duration,
     output: Output,
 }
 
@@ -191,7 +207,8 @@ impl Replay<'_> {
             Ok(run) => run,
             Err(failure) => return Err(Stopped::Temporal(one, failure)),
         };
-        self.database.store.note_hand_over(id).await.map_err(|error| self.database_failed(&error))?;
+        let noted = self.database.store.mark_dispatched(std::slice::from_ref(id), self.redispatch_after).await;
+        noted.map_err(|error| self.database_failed(&error))?;
         let workflow = workflow_id(subscription.as_str());
         one.link = self.temporal.link(&workflow, &run);
         (one.did, one.workflow_id, one.run_id) = (Did::HandedOver, Some(workflow), Some(run));
