@@ -9,6 +9,7 @@ mod deliveries;
 mod double;
 mod run;
 mod said;
+mod shim;
 mod worker;
 mod world;
 
@@ -16,4 +17,5 @@ pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Purchase, Request, SECRET_KEY};
 pub use run::{Ending, Run};
 pub use said::Said;
+pub use shim::{Shim, WEBHOOK_PATH, WEBHOOK_SECRET, WEBHOOK_SECRET_THIN, now, sign, subscription_event};
 pub use world::{APP_URL, MASTER, World, WorldBuilder};

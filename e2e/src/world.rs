@@ -14,6 +14,7 @@ use stack::{Postgres, Process, Temporal, binaries, deadline, ports, scratch, sha
 use crate::double::{Double, Purchase, SECRET_KEY};
 use crate::run::Run;
 use crate::said::Said;
+use crate::shim::{WEBHOOK_SECRET, WEBHOOK_SECRET_THIN};
 
 /// The master billing tenant of every world.
 pub const MASTER: &str = "00000000-0000-4000-8000-000000000001";
@@ -61,6 +62,7 @@ pub struct WorldBuilder {
     settings: Vec<(String, String)>,
     private_postgres: bool,
     untaught_temporal: bool,
+    claimed: bool,
 }
 
 impl WorldBuilder {
@@ -82,6 +84,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Writes the account that the database belongs to, as a worker does at its first start: a shim
+    /// waits for that.
+    pub fn claimed(mut self) -> Self {
+        self.claimed = true;
+        self
+    }
+
     /// Makes it, without a worker.
     pub fn without_worker(self) -> Result<World> {
         let postgres = match self.private_postgres {
@@ -90,7 +99,7 @@ impl WorldBuilder {
         };
         let database_url = database(&postgres, &self.name)?;
         let account = format!("acct_{}", self.name.replace('-', ""));
-        Ok(World {
+        let world = World {
             temporal: match self.untaught_temporal {
                 true => untaught_temporal(&self.name)?,
                 false => shared::temporal()?,
@@ -103,7 +112,11 @@ impl WorldBuilder {
             worker: Mutex::new(None),
             unique: ports::free()?,
             name: self.name,
-        })
+        };
+        if self.claimed {
+            world.claim(&account, false)?;
+        }
+        Ok(world)
     }
 
     /// Makes it and starts its worker.
@@ -152,6 +165,15 @@ impl World {
         WorldBuilder { name: name.to_owned(), ..WorldBuilder::default() }
     }
 
+    /// Writes which account and mode the database belongs to.
+    pub fn claim(&self, account: &str, livemode: bool) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO stripe_accounts (tenant, stripe_account_external_id, livemode)
+             VALUES ('{MASTER}', '{account}', {livemode})"
+        );
+        self.rows(&sql).map(drop)
+    }
+
     /// Its task queue.
     pub fn task_queue(&self) -> String {
         format!("{}-{}", self.name, self.unique)
@@ -165,6 +187,9 @@ impl World {
             ("TEMPORAL_ADDRESS", self.temporal.address()),
             ("TEMPORAL_TASK_QUEUE", self.task_queue()),
             ("STRIPE_SECRET_KEY", SECRET_KEY.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET_THIN", WEBHOOK_SECRET_THIN.to_owned()),
+            ("WEBHOOK_ADDR", "127.0.0.1:0".to_owned()),
             ("STRIPE_API_BASE", self.stripe.base()),
             ("MASTER_BILLING_TENANT_ID", MASTER.to_owned()),
             ("APP_URL", APP_URL.to_owned()),

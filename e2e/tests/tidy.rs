@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the product may be built on. Four floors, no arrow up, no circle.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("domain", &[]),
     ("workflows", &["domain"]),
     ("store", &["domain"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("service", &["domain", "store"]),
     ("activities", &["domain", "store", "stripe-gateway"]),
     ("worker", &["domain", "workflows", "activities", "store", "stripe-gateway", "service"]),
+    ("webhook", &["domain", "workflows", "store", "stripe-gateway", "service"]),
     ("starter-cli", &["domain", "workflows", "store", "stripe-gateway", "service"]),
 ];
 

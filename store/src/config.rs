@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 /// A step that asks Postgres has 5 seconds. A connection and one slow statement fit into them, so
 /// that the step can still say what it waited for. A statement's time includes its locks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Somebody waits for an answer: most of a second is for the statement.
-const IMPATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(400);
+/// Connections that a program keeps whose callers cannot wait for a new one.
+const READY_CONNECTIONS: u32 = 2;
 const STATEMENT_TIMEOUT: &str = "2500";
 const LOCK_TIMEOUT: &str = "2000";
 
@@ -56,19 +56,22 @@ impl DatabaseConfig {
     }
 
     pub(crate) fn pool(&self) -> PgPool {
-        self.pool_within(ACQUIRE_TIMEOUT)
+        self.pool_options().connect_lazy_with(self.limited())
     }
 
-    pub(crate) fn impatient_pool(&self) -> PgPool {
-        self.pool_within(IMPATIENT_ACQUIRE_TIMEOUT)
+    /// With some connections made before they are asked for.
+    pub(crate) fn ready_pool(&self) -> PgPool {
+        let ready = READY_CONNECTIONS.min(self.connections_max);
+        self.pool_options().min_connections(ready).connect_lazy_with(self.limited())
     }
 
-    fn pool_within(&self, acquire_timeout: Duration) -> PgPool {
+    fn pool_options(&self) -> PgPoolOptions {
+        PgPoolOptions::new().max_connections(self.connections_max).acquire_timeout(ACQUIRE_TIMEOUT)
+    }
+
+    fn limited(&self) -> PgConnectOptions {
         let limits = [("statement_timeout", STATEMENT_TIMEOUT), ("lock_timeout", LOCK_TIMEOUT)];
-        PgPoolOptions::new()
-            .max_connections(self.connections_max)
-            .acquire_timeout(acquire_timeout)
-            .connect_lazy_with(self.options.clone().application_name("tenantry").options(limits))
+        self.options.clone().application_name("tenantry").options(limits)
     }
 
     /// For migrations, which may well take longer than a step.

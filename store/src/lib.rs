@@ -58,11 +58,11 @@ impl Store {
         Self { pool: config.pool(), master, rules }
     }
 
-    /// A store for a program that must answer within a second, also that Postgres is away. It is
-    /// for events only and derives no count, so it takes the default rules, which nobody asks it.
-    pub fn impatient(config: &DatabaseConfig, master: TenantId) -> Self {
+    /// A store for the inbox: its caller is waited for, so connections are kept ready. It derives
+    /// no count, so it takes the default rules, which nobody asks it.
+    pub fn of_the_inbox(config: &DatabaseConfig, master: TenantId) -> Self {
         let rules = LicenseRules { live: LicenseRules::LIVE_BY_DEFAULT.into(), prices: BTreeSet::new() };
-        Self { pool: config.impatient_pool(), master, rules }
+        Self { pool: config.ready_pool(), master, rules }
     }
 
     /// How licences are read out of subscriptions.

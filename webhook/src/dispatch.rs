@@ -20,8 +20,9 @@ const FRESH_MAX: usize = 2048;
 /// Outcomes that wait to be noted, and those that one statement notes.
 const NOTES_MAX: usize = 1024;
 const NOTES_AT_ONCE: usize = 256;
-/// How long relays leave a fresh event to the one that took it in.
-const GRACE: Duration = Duration::from_secs(10);
+/// How often it is tried to note them, and the pause after each try.
+const NOTE_TRIES: u32 = 4;
+const NOTE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether Temporal is thought to answer. Calls that find out otherwise close it; the relay, which
 /// probes, opens it again.
@@ -52,19 +53,20 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Never waits: what does not fit stays in the inbox, where the relay finds it.
-    pub(crate) fn offer(&self, event: DueEvent) {
-        if self.gate.is_open() {
-            let _ = self.queue.try_send(event);
-        }
+    /// Whether what is inserted next will be handed over from here. Asked once for each insert, so
+    /// that an event is either offered or left to the relays from the start.
+    pub(crate) fn will_take(&self) -> bool {
+        self.gate.is_open()
     }
 
-    /// How long relays are to leave what is inserted now alone: not at all where nobody else will
-    /// hand it over.
-    pub(crate) fn grace(&self) -> Duration {
-        if self.gate.is_open() { GRACE } else { Duration::ZERO }
+    /// Never waits: what does not fit stays in the inbox, where the relay finds it.
+    pub(crate) fn offer(&self, event: DueEvent) {
+        let _ = self.queue.try_send(event);
     }
 }
+
+/// How long relays leave an event to the instance that took it in.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Makes the calls.
 #[derive(Clone)]
@@ -193,33 +195,41 @@ enum Outcome {
 pub(crate) struct Notes(mpsc::Receiver<Note>);
 
 impl Notes {
-    /// Notes, many at a time, until every [`Dispatcher`] is gone. What cannot be noted comes again
-    /// when its lease ends, and is handed over twice, which does no harm.
+    /// Notes, many at a time, until every [`Dispatcher`] is gone.
     pub(crate) async fn run(mut self, store: Store, again: Duration) {
         let mut notes = Vec::with_capacity(NOTES_AT_ONCE);
         while self.0.recv_many(&mut notes, NOTES_AT_ONCE).await > 0 {
-            let of = |outcome| {
-                let of_it = notes.iter().filter(move |note: &&Note| note.outcome == outcome);
-                of_it.map(|note| note.event.clone()).collect::<Vec<_>>()
-            };
-            let (dispatched, refused, away) = (of(Outcome::Dispatched), of(Outcome::Refused), of(Outcome::Away));
+            patiently(&store, &notes, again).await;
             notes.clear();
-            let noted = async {
-                if !dispatched.is_empty() {
-                    store.mark_dispatched(&dispatched, again).await?;
-                }
-                if !refused.is_empty() {
-                    store.mark_refused(&refused, again).await?;
-                }
-                if !away.is_empty() {
-                    store.release_due(&away).await?;
-                }
-                Ok::<_, store::Error>(())
-            };
-            if let Err(error) = noted.await {
-                let error = anyhow::Error::new(error);
-                tracing::warn!("what was handed over could not be noted: {error:#}");
-            }
         }
     }
+}
+
+/// Tries for as long as a short outage lasts. What is not noted then comes again when its lease
+/// ends, and is handed over twice, which does no harm.
+async fn patiently(store: &Store, notes: &[Note], again: Duration) {
+    for _ in 0..NOTE_TRIES {
+        let Err(error) = note(store, notes, again).await else { return };
+        let error = anyhow::Error::new(error);
+        tracing::warn!("what was handed over could not be noted: {error:#}");
+        tokio::time::sleep(NOTE_PAUSE).await;
+    }
+}
+
+async fn note(store: &Store, notes: &[Note], again: Duration) -> Result<(), store::Error> {
+    let of = |outcome| {
+        let of_it = notes.iter().filter(move |note| note.outcome == outcome);
+        of_it.map(|note| note.event.clone()).collect::<Vec<_>>()
+    };
+    let (dispatched, refused, away) = (of(Outcome::Dispatched), of(Outcome::Refused), of(Outcome::Away));
+    if !dispatched.is_empty() {
+        store.mark_dispatched(&dispatched, again).await?;
+    }
+    if !refused.is_empty() {
+        store.mark_refused(&refused, again).await?;
+    }
+    if !away.is_empty() {
+        store.release_due(&away).await?;
+    }
+    Ok(())
 }

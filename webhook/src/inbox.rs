@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::body::Paid;
-use crate::dispatch::Fresh;
+use crate::dispatch::{Fresh, GRACE};
 use crate::observe::Metrics;
 use crate::refusal::Refusal;
 
@@ -93,6 +93,14 @@ pub(crate) struct Writer {
 /// Postgres did not do it. Whether it did after all, nobody knows.
 struct PostgresAway;
 
+/// What a statement committed.
+struct Committed {
+    /// Those that were not there before.
+    new: BTreeSet<EventId>,
+    /// Whether they are handed over from here; else they are due at once, for any relay.
+    is_offered: bool,
+}
+
 /// Why one event, or a batch with it, was not stored.
 enum Failure {
     Away,
@@ -135,9 +143,9 @@ impl Writer {
         self.hold_points.hold("before:insert").await;
         let (events, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|it| (it.event, it.waiting)).unzip();
         match self.insert(&events).await {
-            Ok(stored) => {
+            Ok(committed) => {
                 self.hold_points.hold("after:insert").await;
-                self.answer(events, waiting, stored);
+                self.answer(events, waiting, committed);
                 Ok(())
             }
             Err(Failure::Away) => {
@@ -157,7 +165,7 @@ impl Writer {
                 continue;
             }
             match self.insert(std::slice::from_ref(&event)).await {
-                Ok(stored) => self.answer(vec![event], vec![waiting], stored),
+                Ok(committed) => self.answer(vec![event], vec![waiting], committed),
                 Err(Failure::Data) => waiting.tell(Verdict::Refused(Refusal::Unstorable)),
                 Err(Failure::Away) => {
                     waiting.tell(Verdict::Refused(Refusal::PostgresAway));
@@ -168,10 +176,11 @@ impl Writer {
         postgres
     }
 
-    /// The ids that were not there before.
-    async fn insert(&self, events: &[NewEvent]) -> Result<BTreeSet<EventId>, Failure> {
-        match timeout(STATEMENT_PATIENCE, self.store.take_in(events, self.fresh.grace())).await {
-            Ok(Ok(stored)) => Ok(stored.into_iter().collect()),
+    async fn insert(&self, events: &[NewEvent]) -> Result<Committed, Failure> {
+        let is_offered = self.fresh.will_take();
+        let grace = if is_offered { GRACE } else { Duration::ZERO };
+        match timeout(STATEMENT_PATIENCE, self.store.take_in(events, grace)).await {
+            Ok(Ok(new)) => Ok(Committed { new: new.into_iter().collect(), is_offered }),
             Ok(Err(error)) => Err(failure(error)),
             Err(_) => {
                 tracing::error!("Postgres did not take {} event(s) in time", events.len());
@@ -182,12 +191,14 @@ impl Writer {
 
     /// Tells each whether it was the one; an id that stands twice in a batch is stored once. What
     /// was stored is offered to be handed over only after that.
-    fn answer(&self, events: Vec<NewEvent>, waiting: Vec<Waiting>, mut stored: BTreeSet<EventId>) {
+    fn answer(&self, events: Vec<NewEvent>, waiting: Vec<Waiting>, mut committed: Committed) {
         for (event, waiting) in events.into_iter().zip(waiting) {
-            let is_new = stored.remove(&event.id);
+            let is_new = committed.new.remove(&event.id);
             waiting.tell(if is_new { Verdict::Stored } else { Verdict::Duplicate });
             match event.subject {
-                Subject::Sync(subscription) if is_new => self.fresh.offer(DueEvent { id: event.id, subscription }),
+                Subject::Sync(subscription) if is_new && committed.is_offered => {
+                    self.fresh.offer(DueEvent { id: event.id, subscription });
+                }
                 Subject::Sync(_) | Subject::Ignored(_) => {}
             }
         }

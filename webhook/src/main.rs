@@ -69,7 +69,7 @@ async fn serve() -> Result<()> {
     let telemetry = Telemetry::start().context("failed to start the metrics")?;
     let readiness = admin::serve(config.shim.admin_addr, &telemetry).await?;
     let mut stop = stop_signal()?;
-    let store = Store::impatient(&config.database, config.master);
+    let store = Store::of_the_inbox(&config.database, config.master);
     let account = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
         account = startup::check(&config, &store) => account?,

@@ -43,7 +43,8 @@ impl Metrics {
             ack: meter.histogram_duration(parameters("tenantry_webhook_ack", "From the request's head to its 200.")),
             batch: meter.histogram(parameters("tenantry_webhook_batch_size", "Events in one insert.")),
             depth: meter.gauge(parameters("tenantry_inbox_events", "Events that wait, by status.")),
-            oldest: meter.gauge_f64(parameters("tenantry_inbox_oldest", "Seconds since the oldest came, by status.")),
+            oldest: meter
+                .gauge_f64(parameters("tenantry_inbox_oldest_seconds", "Seconds since the oldest came, by status.")),
             none,
             meter,
         };

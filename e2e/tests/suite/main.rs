@@ -11,3 +11,6 @@ mod replay;
 mod secrets;
 mod the_call;
 mod truth;
+mod webhook;
+mod webhook_life;
+mod webhook_relay;
