@@ -32,12 +32,15 @@ struct Arguments {
     /// What its deliveries are signed with
     #[arg(long, value_name = "WHSEC", requires = "webhook")]
     webhook_secret: Option<String>,
+    /// Tell it of thin events too, signed with this
+    #[arg(long, value_name = "WHSEC", requires = "webhook")]
+    webhook_thin_secret: Option<String>,
 }
 
 impl Arguments {
     fn webhook(&self) -> Option<StandingWebhook> {
         let (url, secret) = self.webhook.clone().zip(self.webhook_secret.clone())?;
-        Some(StandingWebhook { url, secret })
+        Some(StandingWebhook { url, secret, thin_secret: self.webhook_thin_secret.clone() })
     }
 }
 

@@ -15,6 +15,7 @@ const STRIPE_SECRET_KEY: &str = "sk_test_tenantrydev";
 pub(super) const BEARER: &str = "Bearer sk_test_tenantrydev";
 const STRIPE_PUBLISHABLE_KEY: &str = "pk_test_tenantrydev";
 pub(super) const WEBHOOK_SECRET: &str = "whsec_tenantrydev";
+pub(super) const WEBHOOK_SECRET_THIN: &str = "whsec_tenantrydevthin";
 
 /// Where a tenant would find its application; nothing listens there.
 const APP_URL: &str = "http://127.0.0.1:3000";
@@ -123,6 +124,7 @@ impl Plan {
             ("STRIPE_SECRET_KEY", STRIPE_SECRET_KEY.to_owned()),
             ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", STRIPE_PUBLISHABLE_KEY.to_owned()),
             ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET_THIN", WEBHOOK_SECRET_THIN.to_owned()),
             ("STRIPE_API_BASE", format!("http://{}", self.stripe_address())),
             ("MASTER_BILLING_TENANT_ID", MASTER_TENANT.to_owned()),
             ("APP_URL", APP_URL.to_owned()),

@@ -10,7 +10,7 @@ use stack::process::Launch;
 use stack::temporal::TemporalOptions;
 use stack::{Postgres, Process, Temporal, binaries, command, tools, unprivileged, workspace};
 
-use super::plan::{DATABASE, DATABASE_PASSWORD, MASTER_TENANT, Plan, WEBHOOK_SECRET};
+use super::plan::{DATABASE, DATABASE_PASSWORD, MASTER_TENANT, Plan, WEBHOOK_SECRET, WEBHOOK_SECRET_THIN};
 use super::program::{Program, START, STOP, Settings, answers};
 
 /// Everything that runs.
@@ -130,6 +130,7 @@ fn start_stripe(plan: &Plan) -> Result<Process> {
     let stripe = Launch::new("stripe-sim", &binaries::binary("stripe-sim")?, &plan.log("stripe-sim"))
         .args(["--listen", &address, "--state", &state])
         .args(["--webhook", &plan.webhook_url(), "--webhook-secret", WEBHOOK_SECRET])
+        .args(["--webhook-thin-secret", WEBHOOK_SECRET_THIN])
         .isolated()
         .spawn()?;
     stripe.until("the Stripe double to answer", START, || answers(&address, "/_sim/health"))?;

@@ -1,4 +1,4 @@
-//! The webhook endpoint that a start asks for: a receiver whose secret is a fixed setting is told of
+//! The webhook that a start asks for: a receiver whose secrets are fixed settings is told of
 //! everything without anybody registering it first.
 
 use anyhow::ensure;
@@ -6,18 +6,22 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::kind::Kind;
+use super::time::rfc3339;
 use crate::API_VERSION;
 
-/// Always the same one, so that the next start finds it again.
+/// Always the same ones, so that the next start finds them again.
 const ENDPOINT: &str = "we_1StandingWebhookEndpoint";
+const DESTINATION: &str = "ed_test_6StandingEventDestination00000";
 
-/// Who is told of every event, under the pinned version.
+/// Who is told of every event.
 #[derive(Clone, Debug)]
 pub struct StandingWebhook {
     /// Where to deliver.
     pub url: String,
-    /// What to sign with, e.g. `whsec_0123456789abcdef`.
+    /// What snapshots, of the pinned version, are signed with, e.g. `whsec_0123456789abcdef`.
     pub secret: String,
+    /// What thin events are signed with. Without it, none are delivered.
+    pub thin_secret: Option<String>,
 }
 
 impl StandingWebhook {
@@ -25,17 +29,52 @@ impl StandingWebhook {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let has_scheme = self.url.starts_with("http://") || self.url.starts_with("https://");
         ensure!(has_scheme, "the webhook's URL begins with http:// or https://, not {}", self.url);
-        ensure!(is_secret(&self.secret), "a webhook's secret is whsec_ and something behind it");
+        let secrets = std::iter::once(&self.secret).chain(&self.thin_secret);
+        ensure!(
+            secrets.into_iter().all(|secret| is_secret(secret)),
+            "a webhook's secret is whsec_ and something behind it"
+        );
         Ok(())
     }
 
-    fn row(&self) -> Value {
+    fn endpoint(&self, world: &World) -> Value {
         json!({
+            "object": "webhook_endpoint",
             "_secret": self.secret,
             "api_version": API_VERSION,
+            "application": null,
+            "created": world.now(),
+            "description": null,
             "enabled_events": ["*"],
+            "livemode": world.livemode,
+            "metadata": {},
             "status": "enabled",
             "url": self.url,
+        })
+    }
+
+    fn destination(&self, world: &World) -> Option<Value> {
+        let now = rfc3339(world.now());
+        self.thin_secret.as_ref().map(|secret| {
+            json!({
+                "object": "v2.core.event_destination",
+                "_secret": secret,
+                "_url": self.url,
+                "created": now,
+                "description": "",
+                "enabled_events": ["*"],
+                "event_payload": "thin",
+                "events_from": ["@self"],
+                "livemode": world.livemode,
+                "metadata": {},
+                "name": "standing",
+                "snapshot_api_version": null,
+                "status": "enabled",
+                "status_details": null,
+                "type": "webhook_endpoint",
+                "updated": now,
+                "webhook_endpoint": null,
+            })
         })
     }
 }
@@ -45,25 +84,26 @@ fn is_secret(text: &str) -> bool {
 }
 
 impl World {
-    /// Has exactly this endpoint standing. That of an earlier start moves here, with all that it is
-    /// still owed; without a wish, it is gone.
+    /// Has exactly this one standing. That of an earlier start moves here, with all that it is still
+    /// owed; without a wish, it is gone.
     pub(crate) fn stand(&mut self, webhook: Option<&StandingWebhook>) {
-        let Some(webhook) = webhook else { return self.remove(Kind::WebhookEndpoint, ENDPOINT) };
-        if self.get(Kind::WebhookEndpoint, ENDPOINT).is_none() {
-            self.insert(Kind::WebhookEndpoint, self.new_standing());
-        }
-        self.set(Kind::WebhookEndpoint, ENDPOINT, webhook.row());
+        let endpoint = webhook.map(|webhook| webhook.endpoint(self));
+        let destination = webhook.and_then(|webhook| webhook.destination(self));
+        self.keep(Kind::WebhookEndpoint, ENDPOINT, endpoint);
+        self.keep(Kind::EventDestination, DESTINATION, destination);
     }
 
-    fn new_standing(&self) -> Value {
-        json!({
-            "id": ENDPOINT,
-            "object": "webhook_endpoint",
-            "application": null,
-            "created": self.now(),
-            "description": "asked for when the double was started",
-            "livemode": self.livemode,
-            "metadata": {},
-        })
+    fn keep(&mut self, kind: Kind, id: &str, row: Option<Value>) {
+        let Some(mut row) = row else { return self.remove(kind, id) };
+        match self.get(kind, id) {
+            Some(old) => {
+                row["created"] = old["created"].clone();
+                self.set(kind, id, row);
+            }
+            None => {
+                row["id"] = json!(id);
+                self.insert(kind, row);
+            }
+        }
     }
 }
