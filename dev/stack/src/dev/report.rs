@@ -36,12 +36,11 @@ fn print_story(purchase: &Purchase, change: &Change) {
 
 fn print_names(purchase: &Purchase, change: &Change) {
     row("tenant", &purchase.tenant);
-    row("licences", &change::LICENSES.to_string());
     row("customer", &format!("{}  {}", purchase.customer, purchase.email));
     row("subscription", &purchase.subscription);
     row("event", &change.event);
-    row("first run", &purchase.run);
-    row("second run", &change.run);
+    row("onboarding", &purchase.run);
+    row("sync", &change.run);
 }
 
 fn print_places(plan: &Plan, servers: &Servers) {
@@ -67,8 +66,9 @@ fn print_commands(plan: &Plan, servers: &Servers, purchase: &Purchase) -> Result
     println!("  {tenantry} events list");
     println!("  {tenantry} doctor");
     println!("\nAnother change, as the customer would make it in Stripe's portal:\n");
-    println!("  curl -u $STRIPE_SECRET_KEY: -d 'items[0][id]={item}' \\");
-    println!("    -d 'items[0][quantity]=15' $STRIPE_API_BASE/v1/subscriptions/{subscription}");
+    println!("  curl -u $STRIPE_SECRET_KEY: -d 'items[0][quantity]=15' \\");
+    println!("    -d 'items[0][id]={item}' \\");
+    println!("    $STRIPE_API_BASE/v1/subscriptions/{subscription}");
     println!("\nKill either meanwhile; it is started again, and nothing is lost:\n");
     println!("  kill -9 {:<8} # the worker", servers.worker.pid());
     println!("  kill -9 {:<8} # the webhook shim", servers.webhook.pid());
