@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use stack::process::Launch;
 use stack::{Process, binaries, http};
 
@@ -35,9 +35,11 @@ impl Program {
         let process = launch.spawn()?;
         let admin = settings.iter().find(|(name, _)| *name == "ADMIN_ADDR").map(|(_, address)| address);
         let admin = admin.context("it has no ADMIN_ADDR")?;
-        process
-            .until(&format!("{name} to be ready"), START, || answers(admin, "/readyz"))
-            .with_context(|| format!("if the data does not fit together any more, remove {}", plan.data.display()))?;
+        let is_ready = || answers(admin, "/readyz");
+        process.until(&format!("{name} to be ready"), START, is_ready).map_err(|error| {
+            let data = plan.data.display();
+            anyhow!("{error:#}\n(If the data does not fit together any more, remove {data}.)")
+        })?;
         Ok(Self { launch, process, deaths: Vec::new() })
     }
 
