@@ -15,23 +15,23 @@ use stack::{deadline, workspace};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// After that long, whatever is left is left to its guard. Longer than all graces together: 5 s each
-/// for the worker, the double and Temporal, 10 s for Postgres.
-const HURRY: Duration = Duration::from_secs(30);
+/// for the shim, the worker, the double and Temporal, 10 s for Postgres.
+const HURRY: Duration = Duration::from_secs(35);
 
 /// The exit code of a program that Ctrl-C ended before it was done.
 const INTERRUPTED: u8 = 130;
 
-/// Everything on one machine: Temporal with its UI, Postgres, a Stripe double and the worker, and
-/// one demo purchase that goes through all of them.
+/// Everything on one machine: Temporal with its UI, Postgres, a Stripe double, the worker and the
+/// webhook shim, and a demo purchase and a change of it that go through all of them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", after_help = HELP)]
 struct Args {
-    /// Exit after the demo purchase: 0 if it became a tenant, else 1
+    /// Exit after the demo: 0 if the tenant has what Stripe says, else 1
     #[arg(long)]
     once: bool,
 
-    /// The first of seven ports: Temporal, its UI, Postgres, the Stripe double, the webhook shim
-    /// (reserved), the worker's health and metrics, the shim's (reserved)
+    /// The first of seven ports: Temporal, its UI, Postgres, the Stripe double, the webhook shim,
+    /// the worker's health and metrics, the shim's
     #[arg(long, value_name = "N", default_value_t = 7400, value_parser = clap::value_parser!(u16).range(1024..=65000))]
     port_base: u16,
 
@@ -47,8 +47,8 @@ workspace; later starts take seconds and go on with the data in .dev/data.
 While everything is ready, and only then, .dev/env is there and holds every setting:
   source .dev/env                      in another terminal
 
-Logs are in .dev/logs. Ctrl-C stops everything. A worker that dies is started again, so kill it
-as often as you like. To start over, stop it and remove .dev/data.
+Logs are in .dev/logs. Ctrl-C stops everything. A worker or a shim that dies is started again, so
+kill them as often as you like. To start over, stop it and remove .dev/data.
 
 Own programs instead of the installed ones: TEMPORAL_CLI (the `temporal` CLI), PG_BIN (a folder
 with postgres, initdb and psql, version 15 or later).

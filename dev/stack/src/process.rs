@@ -76,8 +76,8 @@ impl Launch {
         self
     }
 
-    /// Starts it. That it runs does not mean that it answers.
-    pub fn spawn(self) -> Result<Process> {
+    /// Starts it, as often as it is called. That it runs does not mean that it answers.
+    pub fn spawn(&self) -> Result<Process> {
         let mut command = guard::command(self.farewell);
         if self.isolated {
             command::isolate(&mut command);
@@ -88,7 +88,7 @@ impl Launch {
             command.uid(user.uid).gid(user.gid);
         }
         let (guard, pid) = Guard::spawn(command).with_context(|| format!("cannot start {}", self.name))?;
-        Ok(Process { name: self.name, pid, log: self.log, guard: Mutex::new(guard) })
+        Ok(Process { name: self.name.clone(), pid, log: self.log.clone(), guard: Mutex::new(guard) })
     }
 }
 

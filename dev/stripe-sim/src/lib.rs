@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use serve::running::{Running, start};
+pub use world::standing::StandingWebhook;
 
 /// The API version that objects are shaped like (<https://docs.stripe.com/api/versioning>).
 pub const API_VERSION: &str = "2026-09-30.endive";
@@ -52,6 +53,8 @@ pub struct Config {
     pub allow_remote: bool,
     /// The wait before a failed delivery is tried again; it doubles up to a minute.
     pub retry_after: Duration,
+    /// Who is told of every event from the start.
+    pub webhook: Option<StandingWebhook>,
 }
 
 impl Default for Config {
@@ -63,6 +66,7 @@ impl Default for Config {
             livemode: false,
             allow_remote: false,
             retry_after: Duration::from_millis(500),
+            webhook: None,
         }
     }
 }

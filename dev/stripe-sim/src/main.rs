@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use stripe_sim::{Config, start};
+use stripe_sim::{Config, StandingWebhook, start};
 
 /// A Stripe that runs on a laptop.
 #[derive(Parser)]
@@ -26,6 +26,22 @@ struct Arguments {
     /// Listen on other addresses than loopback, as a container must
     #[arg(long)]
     allow_remote: bool,
+    /// Tell this address of every event. It stays the same endpoint over restarts
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    webhook: Option<String>,
+    /// What its deliveries are signed with
+    #[arg(long, value_name = "WHSEC", requires = "webhook")]
+    webhook_secret: Option<String>,
+    /// Tell it of thin events too, signed with this
+    #[arg(long, value_name = "WHSEC", requires = "webhook")]
+    webhook_thin_secret: Option<String>,
+}
+
+impl Arguments {
+    fn webhook(&self) -> Option<StandingWebhook> {
+        let (url, secret) = self.webhook.clone().zip(self.webhook_secret.clone())?;
+        Some(StandingWebhook { url, secret, thin_secret: self.webhook_thin_secret.clone() })
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -35,6 +51,9 @@ Examples:
 
   stripe-sim --listen 127.0.0.1:0 --state .dev/stripe.json
       takes a free port, prints it, and goes on where it was at the next start
+
+  stripe-sim --webhook http://127.0.0.1:8787/api/webhooks/stripe --webhook-secret whsec_of_this_machine
+      delivers every event there, as if the dashboard had such an endpoint
 
 With the official Stripe CLI (any key that begins with sk_test_ will do):
   export STRIPE_API_KEY=sk_test_0123456789abcdef
@@ -55,12 +74,14 @@ A month passes:
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let defaults = Config::default();
+    let webhook = arguments.webhook();
     let running = start(Config {
         listen: arguments.listen,
         state: arguments.state,
         account: arguments.account.unwrap_or(defaults.account.clone()),
         allow_remote: arguments.allow_remote,
         retry_after: Duration::from_millis(arguments.retry_after_ms),
+        webhook,
         ..defaults
     })?;
     println!("stripe-sim listening on {}", running.base_url());

@@ -23,6 +23,8 @@ pub(super) struct EnvFile {
 pub(super) fn write(plan: &Plan, servers: &Servers) -> Result<EnvFile> {
     let mut lines: Vec<String> = servers.settings().iter().map(|(name, value)| line(name, value)).collect();
     lines.push(UNSET.to_owned());
+    lines.push(format!("# ADMIN_ADDR is the worker's; the shim has {}.\n", plan.webhook_admin_address()));
+    lines.push(line("WEBHOOK_URL", &plan.webhook_url()));
     lines.push(line("TEMPORAL_UI", &plan.ui()));
     lines.push(line("TEMPORAL_CLI", &tools::temporal_cli()?.display().to_string()));
     let path = plan.env_file.clone();

@@ -1,10 +1,13 @@
 //! What `cargo dev` does, in order.
 
-mod demo;
+mod change;
 mod env_file;
 mod plan;
+mod program;
+mod purchase;
 mod report;
 mod servers;
+mod shop;
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +23,7 @@ use servers::Servers;
 /// How often it looks whether all still run.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Starts everything and buys the demo; then stays until it is interrupted, unless `once`.
+/// Starts everything and plays the demo; then stays until it is interrupted, unless `once`.
 pub(crate) fn run(port_base: u16, dir: &Path, once: bool) -> Result<()> {
     let plan = Plan::new(port_base, dir);
     let Some(_lock) = FileLock::try_take(&plan.lock)? else {
@@ -48,9 +51,10 @@ fn prepare() -> Result<()> {
 }
 
 fn show(plan: &Plan, servers: &mut Servers, once: bool) -> Result<()> {
-    let purchase = demo::buy(plan, servers)?;
+    let purchase = purchase::buy(plan, servers)?;
+    let change = change::make(plan, servers, &purchase)?;
     let _ready = env_file::write(plan, servers)?;
-    report::print(plan, servers, &purchase, once)?;
+    report::print(plan, servers, &purchase, &change, once)?;
     if once { Ok(()) } else { stay(servers) }
 }
 

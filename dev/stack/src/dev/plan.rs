@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use stack::ports;
 
+use super::program::Settings;
+
 /// The tenant that owns the Stripe account of this machine. It is made up, and always the same.
 pub(super) const MASTER_TENANT: &str = "00000000-0000-4000-8000-00000000d0e0";
 
@@ -12,6 +14,8 @@ pub(super) const MASTER_TENANT: &str = "00000000-0000-4000-8000-00000000d0e0";
 const STRIPE_SECRET_KEY: &str = "sk_test_tenantrydev";
 pub(super) const BEARER: &str = "Bearer sk_test_tenantrydev";
 const STRIPE_PUBLISHABLE_KEY: &str = "pk_test_tenantrydev";
+pub(super) const WEBHOOK_SECRET: &str = "whsec_tenantrydev";
+pub(super) const WEBHOOK_SECRET_THIN: &str = "whsec_tenantrydevthin";
 
 /// Where a tenant would find its application; nothing listens there.
 const APP_URL: &str = "http://127.0.0.1:3000";
@@ -27,7 +31,9 @@ pub(super) struct Plan {
     pub(super) temporal_ui: u16,
     pub(super) postgres: u16,
     pub(super) stripe: u16,
+    pub(super) webhook: u16,
     pub(super) worker_admin: u16,
+    pub(super) webhook_admin: u16,
     pub(super) data: PathBuf,
     pub(super) logs: PathBuf,
     pub(super) env_file: PathBuf,
@@ -35,14 +41,16 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Two ports stay reserved for the webhook shim: `base + 4`, and `base + 6` for its health.
+    /// Seven ports in a row.
     pub(super) fn new(base: u16, dir: &Path) -> Self {
         Self {
             temporal: base,
             temporal_ui: base + 1,
             postgres: base + 2,
             stripe: base + 3,
+            webhook: base + 4,
             worker_admin: base + 5,
+            webhook_admin: base + 6,
             data: dir.join("data"),
             logs: dir.join("logs"),
             env_file: dir.join("env"),
@@ -57,7 +65,9 @@ impl Plan {
             ("the Temporal UI", self.temporal_ui),
             ("Postgres", self.postgres),
             ("the Stripe double", self.stripe),
+            ("the webhook shim", self.webhook),
             ("the worker", self.worker_admin),
+            ("the webhook shim's health", self.webhook_admin),
         ];
         match wanted.into_iter().find(|(_, port)| ports::is_taken(*port)) {
             Some((whose, port)) => bail!(
@@ -80,6 +90,19 @@ impl Plan {
         format!("127.0.0.1:{}", self.worker_admin)
     }
 
+    pub(super) fn webhook_address(&self) -> String {
+        format!("127.0.0.1:{}", self.webhook)
+    }
+
+    /// Where Stripe delivers.
+    pub(super) fn webhook_url(&self) -> String {
+        format!("http://{}/api/webhooks/stripe", self.webhook_address())
+    }
+
+    pub(super) fn webhook_admin_address(&self) -> String {
+        format!("127.0.0.1:{}", self.webhook_admin)
+    }
+
     pub(super) fn ui(&self) -> String {
         format!("http://127.0.0.1:{}", self.temporal_ui)
     }
@@ -90,7 +113,7 @@ impl Plan {
 
     /// Every setting that a process of ours may ask for. Those with a default have that one, so that
     /// who sources the file sees what there is to change.
-    pub(super) fn settings(&self, database_url: &str) -> Vec<(&'static str, String)> {
+    pub(super) fn settings(&self, database_url: &str) -> Settings {
         vec![
             ("DATABASE_URL", database_url.to_owned()),
             ("DATABASE_MAX_CONNECTIONS", "10".to_owned()),
@@ -100,10 +123,15 @@ impl Plan {
             ("TEMPORAL_UI_URL", self.ui()),
             ("STRIPE_SECRET_KEY", STRIPE_SECRET_KEY.to_owned()),
             ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", STRIPE_PUBLISHABLE_KEY.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET_THIN", WEBHOOK_SECRET_THIN.to_owned()),
             ("STRIPE_API_BASE", format!("http://{}", self.stripe_address())),
             ("MASTER_BILLING_TENANT_ID", MASTER_TENANT.to_owned()),
             ("APP_URL", APP_URL.to_owned()),
             ("ENTITLED_STATUSES", "active,trialing,past_due".to_owned()),
+            ("WEBHOOK_ADDR", self.webhook_address()),
+            ("EVENT_REDISPATCH_AFTER", "30s".to_owned()),
+            ("STRANDED_PURCHASE_AFTER", "5m".to_owned()),
             ("ADMIN_ADDR", self.worker_address()),
             ("WORKER_MAX_ACTIVITIES", "32".to_owned()),
             ("WORKER_MAX_WORKFLOW_TASKS", "16".to_owned()),
@@ -111,6 +139,12 @@ impl Plan {
             ("LOG_FORMAT", "text".to_owned()),
             ("RUST_LOG", "info,temporalio_sdk=warn,temporalio_sdk_core=warn".to_owned()),
         ]
+    }
+
+    /// The same for the shim, whose private listener is its own.
+    pub(super) fn shims(&self, settings: &Settings) -> Settings {
+        let own = ("ADMIN_ADDR", self.webhook_admin_address());
+        settings.iter().filter(|(name, _)| *name != own.0).cloned().chain([own.clone()]).collect()
     }
 }
 

@@ -2,22 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use stack::postgres::PostgresOptions;
 use stack::process::Launch;
 use stack::temporal::TemporalOptions;
-use stack::{Postgres, Process, Temporal, binaries, command, http, tools, unprivileged, workspace};
+use stack::{Postgres, Process, Temporal, binaries, command, tools, unprivileged, workspace};
 
-use super::plan::{DATABASE, DATABASE_PASSWORD, MASTER_TENANT, Plan};
-
-const START: Duration = Duration::from_secs(60);
-const STOP: Duration = Duration::from_secs(5);
-
-/// A worker that dies more often than this within [`TROUBLE_WINDOW`] is not being killed by hand.
-const TROUBLE_DEATHS: usize = 5;
-const TROUBLE_WINDOW: Duration = Duration::from_secs(30);
+use super::plan::{DATABASE, DATABASE_PASSWORD, MASTER_TENANT, Plan, WEBHOOK_SECRET, WEBHOOK_SECRET_THIN};
+use super::program::{Program, START, STOP, Settings, answers};
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -25,14 +19,13 @@ pub(super) struct Servers {
     pub(super) temporal: Temporal,
     pub(super) postgres: Postgres,
     stripe: Process,
-    pub(super) worker: Process,
-    settings: Vec<(&'static str, String)>,
-    worker_log: PathBuf,
-    worker_deaths: Vec<Instant>,
+    pub(super) worker: Program,
+    pub(super) webhook: Program,
+    settings: Settings,
 }
 
 impl Servers {
-    /// Starts all, migrates, and waits until the worker is ready.
+    /// Starts all, migrates, and waits until worker and shim are ready.
     pub(super) fn start(plan: &Plan) -> Result<Self> {
         super::remove_logs(plan)?;
         let postgres = step("Postgres", || start_postgres(plan))?;
@@ -40,12 +33,14 @@ impl Servers {
         let stripe = step("the Stripe double", || start_stripe(plan))?;
         let settings = plan.settings(&postgres.url(DATABASE));
         step("the schema", || migrate(&postgres, &settings))?;
-        let worker_log = plan.log("worker");
-        let worker = step("the worker", || start_ready_worker(plan, &settings, &worker_log))?;
-        Ok(Self { temporal, postgres, stripe, worker, settings, worker_log, worker_deaths: Vec::new() })
+        let worker = step("the worker", || Program::start(plan, "the worker", "worker", &settings))?;
+        // After the worker, which writes down whose events these are.
+        let shims = plan.shims(&settings);
+        let webhook = step("the webhook shim", || Program::start(plan, "the webhook shim", "webhook", &shims))?;
+        Ok(Self { temporal, postgres, stripe, worker, webhook, settings })
     }
 
-    /// Starts the worker again if it died; that anything else died is an error.
+    /// Starts worker and shim again if they died; that anything else died is an error.
     pub(super) fn look_after(&mut self) -> Result<()> {
         for server in [self.temporal.process(), &self.stripe] {
             if let Some(exit) = server.exit() {
@@ -55,35 +50,22 @@ impl Servers {
         if !self.postgres.is_running() {
             bail!("Postgres ended: {}", self.postgres.last_words());
         }
-        if let Some(exit) = self.worker.exit() {
-            self.note_a_death()?;
-            self.worker = start_worker(&self.settings, &self.worker_log)?;
-            println!("the worker ended ({exit}) and was started again, pid {}", self.worker.pid());
-        }
-        Ok(())
+        self.worker.look_after()?;
+        self.webhook.look_after()
     }
 
     /// Every setting, as the worker has it.
-    pub(super) fn settings(&self) -> &[(&'static str, String)] {
+    pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Whoever uses something ends before it does. What does not end in time is killed.
     pub(super) fn stop(self) {
-        for process in [&self.worker, &self.stripe] {
+        for process in [self.webhook.process(), self.worker.process(), &self.stripe] {
             warn(process.name(), process.terminate(STOP).map(drop));
         }
         warn("Temporal", self.temporal.process().terminate(STOP).map(drop));
         warn("Postgres", self.postgres.stop());
-    }
-
-    fn note_a_death(&mut self) -> Result<()> {
-        self.worker_deaths.retain(|death| death.elapsed() < TROUBLE_WINDOW);
-        self.worker_deaths.push(Instant::now());
-        if self.worker_deaths.len() > TROUBLE_DEATHS {
-            bail!("the worker keeps dying: {}", self.worker.last_words());
-        }
-        Ok(())
     }
 }
 
@@ -147,13 +129,15 @@ fn start_stripe(plan: &Plan) -> Result<Process> {
     let state = plan.data.join("stripe-sim.json").display().to_string();
     let stripe = Launch::new("stripe-sim", &binaries::binary("stripe-sim")?, &plan.log("stripe-sim"))
         .args(["--listen", &address, "--state", &state])
+        .args(["--webhook", &plan.webhook_url(), "--webhook-secret", WEBHOOK_SECRET])
+        .args(["--webhook-thin-secret", WEBHOOK_SECRET_THIN])
         .isolated()
         .spawn()?;
     stripe.until("the Stripe double to answer", START, || answers(&address, "/_sim/health"))?;
     Ok(stripe)
 }
 
-fn migrate(postgres: &Postgres, settings: &[(&'static str, String)]) -> Result<()> {
+fn migrate(postgres: &Postgres, settings: &Settings) -> Result<()> {
     let mut tenantry = Command::new(binaries::binary("tenantry")?);
     command::isolate(&mut tenantry);
     tenantry.args(["migrate", "--master-tenant", MASTER_TENANT]);
@@ -162,22 +146,4 @@ fn migrate(postgres: &Postgres, settings: &[(&'static str, String)]) -> Result<(
         format!("cannot make the schema in {}", postgres.url(DATABASE).replace(DATABASE_PASSWORD, "…"))
     })?;
     Ok(())
-}
-
-fn start_ready_worker(plan: &Plan, settings: &[(&'static str, String)], log: &std::path::Path) -> Result<Process> {
-    let worker = start_worker(settings, log)?;
-    let address = plan.worker_address();
-    worker
-        .until("the worker to be ready", START, || answers(&address, "/readyz"))
-        .with_context(|| format!("if its data does not fit together any more, remove {}", plan.data.display()))?;
-    Ok(worker)
-}
-
-fn start_worker(settings: &[(&'static str, String)], log: &std::path::Path) -> Result<Process> {
-    let worker = Launch::new("worker", &binaries::binary("worker")?, log);
-    worker.isolated().env(settings.iter().map(|(name, value)| (*name, value))).farewell("TERM", STOP).spawn()
-}
-
-fn answers(address: &str, path: &str) -> Option<()> {
-    http::get(address, path, &[]).is_ok_and(|answer| answer.status == 200).then_some(())
 }

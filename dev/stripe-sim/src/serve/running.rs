@@ -14,7 +14,7 @@ use super::app::App;
 use super::listener::{Connection, ResettableListener};
 use super::state_file::StateFile;
 use super::{admin, deliver, page, pipeline, state_file};
-use crate::Config;
+use crate::{Config, StandingWebhook};
 
 /// A double that runs. It ends when this is dropped.
 pub struct Running {
@@ -29,14 +29,18 @@ pub struct Running {
 ///
 /// # Errors
 ///
-/// When the address cannot be listened on or is not loopback, or the state cannot be read.
+/// When the address cannot be listened on or is not loopback, when the state cannot be read, or when
+/// the webhook has a URL or a secret that no webhook of Stripe's has.
 pub fn start(config: Config) -> anyhow::Result<Running> {
     ensure!(
         config.allow_remote || config.listen.ip().is_loopback(),
         "{} is not loopback; allow it explicitly if that is meant",
         config.listen
     );
-    let app = App::new(state_file::load(&config)?, config.retry_after);
+    config.webhook.as_ref().map_or(Ok(()), StandingWebhook::check)?;
+    let mut world = state_file::load(&config)?;
+    world.stand(config.webhook.as_ref());
+    let app = App::new(world, config.retry_after);
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("stripe-sim").enable_all().build()?;
     let socket = std::net::TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
     socket.set_nonblocking(true)?;

@@ -19,6 +19,7 @@ pub(crate) mod prorating;
 pub(crate) mod receivers;
 pub(crate) mod roll;
 pub(crate) mod scheduling;
+pub(crate) mod standing;
 pub(crate) mod subscribing;
 mod table;
 pub(crate) mod time;

@@ -17,6 +17,7 @@ mod payments;
 mod restart;
 mod schedules;
 mod sdk;
+mod standing;
 mod thin;
 mod typed;
 mod versions;

@@ -10,21 +10,24 @@ use stripe_sim::Config;
 use crate::client::{Double, eventually};
 use crate::inbox::Inbox;
 
-struct Scratch(PathBuf);
+/// A folder for one test.
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("stripe-sim-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a directory");
         Self(path)
     }
 
+    /// A double's that keeps its state here.
+    pub(crate) fn config(&self) -> Config {
+        let retry_after = Duration::from_millis(20);
+        Config { state: Some(self.0.join("state.json")), retry_after, ..Config::default() }
+    }
+
     fn double(&self) -> Double {
-        Double::with(Config {
-            state: Some(self.0.join("state.json")),
-            retry_after: Duration::from_millis(20),
-            ..Config::default()
-        })
+        Double::with(self.config())
     }
 }
 
