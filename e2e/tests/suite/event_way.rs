@@ -40,7 +40,7 @@ fn a_change_at_stripe_reaches_the_licence_count() -> Result<()> {
                    AND least(thin.processing_status, snapshot.processing_status) = 'completed'
                    AND greatest(thin.processing_status, snapshot.processing_status) = 'superseded'";
     ensure!(world.value(twins)? != "0", "no change was told twice: {:?}", world.statuses()?);
-    let why = world.tenantry(&["tenant", "why", "--subscription", &purchase.subscription])?.exits(0)?;
+    let why = world.tenantry(&["tenant", "why", &purchase.subscription])?.exits(0)?;
     ensure!(why.stdout.contains("12") && why.stdout.contains("evt_"), "{}", why.stdout);
     world.stripe.cancel(&purchase.subscription)?;
     world.wait_for_count(&purchase.customer, 0)?;
