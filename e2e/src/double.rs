@@ -121,6 +121,14 @@ impl Double {
         self.post(&path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity.to_string())]).map(drop)
     }
 
+    /// Changes the quantity, and holds the read that the change will lead to.
+    pub fn set_quantity_and_hold(&self, subscription: &str, quantity: i64, phase: &str) -> Result<String> {
+        // The first read is our own.
+        let hold = self.hold("GET", &format!("/v1/subscriptions/{subscription}"), phase, 1)?;
+        self.set_quantity(subscription, quantity)?;
+        Ok(hold)
+    }
+
     /// Ends a subscription now.
     pub fn cancel(&self, subscription: &str) -> Result<()> {
         self.delete(&format!("/subscriptions/{subscription}")).map(drop)

@@ -2,7 +2,7 @@
 //! was answered 2xx ends settled and the count is Stripe's, with nobody's help.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -108,8 +108,7 @@ impl Scene {
         let (at_shim, at_worker) = place.settings();
         self.world.start_worker(&[&held_in[..], &at_worker].concat())?;
         let mut shim = Some(self.world.start_shim_on(&self.line, &[&held_in[..], &at_shim].concat())?);
-        let stop = self.stop(place, &folder)?;
-        self.world.stripe.set_quantity(&self.purchase.subscription, self.quantity)?;
+        let stop = self.change_and_stop(place, &folder)?;
         self.wait_until_stopped(&stop)?;
         self.replace(victim, &mut shim)?;
         stop.release(&self.world)?;
@@ -120,22 +119,23 @@ impl Scene {
         self.world.stop_worker().map(drop)
     }
 
-    /// Arranges that the event stops there.
-    fn stop(&self, place: Place, folder: &PathBuf) -> Result<Stop> {
-        Ok(match place {
-            Place::Shim(_) | Place::Worker(_) => Stop::Hold(folder.clone()),
-            Place::Read(phase) => {
-                let path = format!("/v1/subscriptions/{}", self.purchase.subscription);
-                Stop::Answer(self.world.stripe.hold("GET", &path, phase, 0)?)
-            }
+    /// Changes the quantity, and arranges that the event of it stops there.
+    fn change_and_stop(&self, place: Place, folder: &Path) -> Result<Stop> {
+        let (stripe, Purchase { customer, subscription, .. }) = (&self.world.stripe, &self.purchase);
+        if let Place::Read(phase) = place {
+            return Ok(Stop::Answer(stripe.set_quantity_and_hold(subscription, self.quantity, phase)?));
+        }
+        let stop = match place {
+            Place::Shim(_) | Place::Worker(_) | Place::Read(_) => Stop::Hold(folder.to_owned()),
             Place::Write => {
                 let mut session = self.world.session()?;
                 session.run("BEGIN")?;
-                let customer = &self.purchase.customer;
                 session.run(&format!("SELECT pg_advisory_xact_lock(hashtextextended('{customer}', 0))"))?;
                 Stop::Lock(session)
             }
-        })
+        };
+        stripe.set_quantity(subscription, self.quantity)?;
+        Ok(stop)
     }
 
     fn wait_until_stopped(&self, stop: &Stop) -> Result<()> {

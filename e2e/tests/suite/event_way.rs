@@ -153,9 +153,7 @@ fn an_ended_runs_events_are_handed_over_again() -> Result<()> {
         let (_line, _shim) = world.wired()?;
         let purchase = onboarded(&world)?;
         world.wait_until_settled()?;
-        let path = format!("/v1/subscriptions/{}", purchase.subscription);
-        let read = world.stripe.hold("GET", &path, "before", 0)?;
-        world.stripe.set_quantity(&purchase.subscription, 12)?;
+        let read = world.stripe.set_quantity_and_hold(&purchase.subscription, 12, "before")?;
         world.stripe.wait_until_held(&read)?;
         let id = format!("sync-subscription-{}", purchase.subscription);
         world.temporal.cli(&["workflow", how, "--workflow-id", &id])?;
@@ -178,8 +176,7 @@ fn a_flood_of_events_begins_the_run_anew() -> Result<()> {
     let shim = world.start_shim(&[])?;
     let purchase = onboarded(&world)?;
     let id = format!("sync-subscription-{}", purchase.subscription);
-    let read = world.stripe.hold("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "before", 0)?;
-    world.stripe.set_quantity(&purchase.subscription, 12)?;
+    let read = world.stripe.set_quantity_and_hold(&purchase.subscription, 12, "before")?;
     for n in 0..650 {
         let answer = shim.deliver(&subscription_event(&format!("evt_1Flood{n}"), &purchase.subscription))?;
         ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
