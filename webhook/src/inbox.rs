@@ -25,7 +25,7 @@ use crate::refusal::Refusal;
 const QUEUE_MAX: usize = 1024;
 /// What one statement takes at most, in rows and in bytes of payload.
 const BATCH_ROWS_MAX: usize = 256;
-const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// How long one statement may take, connection included. One that is given up may still be
 /// committed: Stripe delivers the event again, and it is there already.
 const STATEMENT_PATIENCE: Duration = Duration::from_millis(900);
