@@ -18,7 +18,7 @@ const BODY_MAX: usize = 512 * 1024;
 /// How long one may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of all bodies that are in memory at once.
-const BODIES_MAX: usize = 16 * 1024 * 1024;
+const BODIES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of a refused body that are still read, and thrown away, so that its sender comes to
 /// listen to the answer.
 const DISCARDED_MAX: usize = 64 * 1024 * 1024;

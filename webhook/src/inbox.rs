@@ -25,12 +25,10 @@ use crate::refusal::Refusal;
 const QUEUE_MAX: usize = 1024;
 /// What one statement takes at most, in rows and in bytes of payload.
 const BATCH_ROWS_MAX: usize = 256;
-const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// How long one statement may take, connection included. One that is given up may still be
 /// committed: Stripe delivers the event again, and it is there already.
 const STATEMENT_PATIENCE: Duration = Duration::from_millis(900);
-/// How long a delivery waits in all: for the batch before its own, and for its own.
-const DELIVERY_PATIENCE: Duration = Duration::from_millis(2000);
 /// How often a Postgres that was away is asked for a sign of life.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -73,10 +71,8 @@ impl Inbox {
         if self.queue.try_send(delivery).is_err() {
             return Verdict::Refused(Refusal::Busy);
         }
-        match timeout(DELIVERY_PATIENCE, verdict).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(_)) | Err(_) => Verdict::Refused(Refusal::PostgresAway),
-        }
+        // Bounded by what the writer does: at most two statements, or its look for stragglers.
+        verdict.await.unwrap_or(Verdict::Refused(Refusal::PostgresAway))
     }
 }
 

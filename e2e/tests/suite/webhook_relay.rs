@@ -98,7 +98,7 @@ fn temporal_may_be_away_and_everything_that_waited_is_handed_over() -> Result<()
     temporal.process().signal("STOP")?;
     deliver(&shim, "evt_frozen", 40)?;
     deadline::poll("the shim to see it", Duration::from_secs(30), || {
-        Ok(shim.log().contains("Temporal does not answer").then_some(()))
+        Ok(shim.log().contains("events are taken in and wait").then_some(()))
     })?;
     deliver(&shim, "evt_later", 40)?;
     temporal.process().signal("CONT")?;
