@@ -106,11 +106,16 @@ impl Books {
         ))
     }
 
-    /// How many sessions of the database wait for a lock.
-    pub(crate) fn lock_waiters(&mut self) -> Result<usize> {
-        let waiting = "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-                       WHERE NOT granted AND datname = current_database()";
-        Ok(self.value(waiting)?.parse()?)
+    /// How many sessions wait for a lock of `holder`'s, or behind one that does.
+    pub(crate) fn waiters_behind(&mut self, holder: &str) -> Result<usize> {
+        let waiting = format!(
+            "WITH RECURSIVE behind AS (
+                 SELECT pid FROM pg_stat_activity WHERE {holder} = ANY (pg_blocking_pids(pid))
+                 UNION
+                 SELECT a.pid FROM pg_stat_activity a JOIN behind b ON b.pid = ANY (pg_blocking_pids(a.pid)))
+             SELECT count(*) FROM behind"
+        );
+        Ok(self.value(&waiting)?.parse()?)
     }
 }
 

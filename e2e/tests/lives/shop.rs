@@ -1,8 +1,9 @@
 //! What a life needs around it: a Stripe of its own, the one database, and the product over both.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use domain::license::LicenseRules;
 use e2e::{Double, MASTER, SECRET_KEY};
 use stack::{deadline, shared};
@@ -10,10 +11,13 @@ use store::{DatabaseConfig, Store};
 use stripe_gateway::{Stripe, StripeConfig};
 use tokio::runtime::Runtime;
 
+use crate::books::Books;
 use crate::product::Product;
 
 /// Where the product's functions run. Tests block on it, as everything in this house does.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads"));
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A seller: what is sold at Stripe, and the product that looks after it.
 pub(crate) struct Shop {
@@ -100,9 +104,8 @@ fn config(url: &str) -> Result<DatabaseConfig> {
     Ok(DatabaseConfig::from_env(lookup)?)
 }
 
-/// Waits until that many sessions of the database wait for a lock.
-pub(crate) fn wait_for_lock_waiters(books: &mut crate::books::Books, count: usize) -> Result<()> {
+/// Waits until that many sessions wait for a lock of `holder`'s, or behind one that does.
+pub(crate) fn wait_for_lock_waiters(books: &mut Books, holder: &str, count: usize) -> Result<()> {
     let what = format!("{count} to wait for a lock");
-    deadline::poll(&what, std::time::Duration::from_secs(20), || Ok((books.lock_waiters()? >= count).then_some(())))
-        .context("nobody waits")
+    deadline::poll(&what, PATIENCE, || Ok((books.waiters_behind(holder)? >= count).then_some(())))
 }
