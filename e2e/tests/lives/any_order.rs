@@ -1,5 +1,6 @@
 //! Hundreds of lives, each of them another: whatever happens to the events, the end is right.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,20 +18,53 @@ const LIVES: usize = 500;
 /// Lives that are lived beside each other in the one database.
 const BESIDE: usize = 6;
 
+/// What so many lives must have come to among them; else they try less than they seem to.
+const ENDS: [&str; 18] = [
+    "active",
+    "canceled",
+    "incomplete",
+    "incomplete_expired",
+    "past_due",
+    "trialing",
+    "unpaid",
+    "a change that waits",
+    "an add-on",
+    "an end with the period",
+    "no licence item",
+    "no limit",
+    "completed",
+    "superseded",
+    "parked",
+    "failed: AmbiguousSubscription",
+    "failed: ConflictError",
+    "failed: NotLicensable",
+];
+
 /// A tenant whose life is over, and what its rows were then.
 type Fingerprint = (String, String);
+
+/// All lives that are over.
+#[derive(Default)]
+struct Over {
+    fingerprints: Vec<Fingerprint>,
+    came_to: BTreeSet<String>,
+}
 
 #[test]
 fn any_order_of_any_life_ends_as_stripe_says() -> Result<()> {
     let seeds = seeds()?;
-    let (next, over) = (AtomicUsize::new(0), Mutex::new(Vec::<Fingerprint>::new()));
+    let (next, over) = (AtomicUsize::new(0), Mutex::new(Over::default()));
     let live = || -> Result<()> {
         let mut books = Books::open()?;
+        let places = [Place::open(false, &mut books)?, Place::open(true, &mut books)?];
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let lived = one(*seed, &mut books);
+            let mut chance = Chance::of(*seed);
+            let lived = places[chance.below(2)].live(chance, &mut books);
             let lived = lived.with_context(|| format!("TENANTRY_LIVES_SEED={seed} repeats this life"));
             let lived = lived.inspect_err(|_| next.store(seeds.len(), Ordering::Relaxed))?;
-            over.lock().expect("nobody panics").extend(lived);
+            let mut over = over.lock().expect("nobody panics");
+            over.fingerprints.extend(lived.fingerprints);
+            over.came_to.extend(lived.came_to);
         }
         Ok(())
     };
@@ -38,10 +72,12 @@ fn any_order_of_any_life_ends_as_stripe_says() -> Result<()> {
         let beside: Vec<_> = (0..BESIDE).map(|_| scope.spawn(live)).collect();
         beside.into_iter().try_for_each(|one| one.join().expect("it does not panic"))
     })?;
-    let mut books = Books::open()?;
-    for (tenant, then) in over.into_inner()? {
+    let (mut books, over) = (Books::open()?, over.into_inner()?);
+    for (tenant, then) in over.fingerprints {
         ensure!(books.fingerprint(&tenant)? == then, "{tenant} was touched by another life");
     }
+    let missed: Vec<_> = ENDS.into_iter().filter(|end| !over.came_to.contains(*end)).collect();
+    ensure!(seeds.len() < LIVES || missed.is_empty(), "no life came to {missed:?}, only to {:?}", over.came_to);
     Ok(())
 }
 
@@ -56,23 +92,36 @@ fn seeds() -> Result<Vec<u64>> {
     Ok((0..lives).map(|_| chance.draw()).collect())
 }
 
-/// A life and, beside it, a tenant that has nothing to do with it.
-fn one(seed: u64, books: &mut Books) -> Result<Vec<Fingerprint>> {
-    let mut chance = Chance::of(seed);
-    let names_license_prices = chance.percent(50);
-    let shop = Shop::open(names_license_prices)?;
-    let bystander = books.value("SELECT gen_random_uuid()")?;
-    let customer = shop.double.customer("bob@example.com")?;
-    RUNTIME.block_on(shop.product.create_tenant(&bystander, Some(&customer), true))?;
-    let untouched = books.fingerprint(&bystander)?;
-    let mut life = Life::begin(&shop, books, chance)?;
-    let license_prices = if names_license_prices { shop.prices.licenses.clone() } else { Vec::new() };
-    let lived = life.live(&bystander).and_then(|()| check::life(&mut life, &license_prices));
-    lived.with_context(|| format!("the story:\n  {}", life.story.join("\n  ")))?;
-    let (tenant, is_born) = (life.tenant.clone(), life.birth != Birth::Never);
-    let mut over = vec![(bystander, untouched)];
-    if is_born {
-        over.push((tenant.clone(), books.fingerprint(&tenant)?));
+/// One place with `LICENSE_PRICE_IDS` and one without, for one life after the other.
+struct Place {
+    shop: Shop,
+    license_prices: Vec<String>,
+    /// A tenant that has nothing to do with any of the lives.
+    bystander: String,
+}
+
+impl Place {
+    fn open(names_license_prices: bool, books: &mut Books) -> Result<Self> {
+        let shop = Shop::open(names_license_prices)?;
+        let license_prices = if names_license_prices { shop.prices.licenses.clone() } else { Vec::new() };
+        let bystander = books.value("SELECT gen_random_uuid()")?;
+        let customer = shop.double.customer("bob@example.com")?;
+        RUNTIME.block_on(shop.product.create_tenant(&bystander, Some(&customer), true))?;
+        Ok(Self { shop, license_prices, bystander })
     }
-    Ok(over)
+
+    fn live(&self, chance: Chance, books: &mut Books) -> Result<Over> {
+        let untouched = books.fingerprint(&self.bystander)?;
+        let mut life = Life::begin(&self.shop, books, chance)?;
+        let lived = life.live(&self.bystander).and_then(|()| check::life(&mut life, &self.license_prices));
+        lived.with_context(|| format!("the story:\n  {}", life.story.join("\n  ")))?;
+        let (tenant, is_born) = (life.tenant.clone(), life.birth != Birth::Never);
+        let came_to = check::came_to(&mut life)?;
+        life.buyer.leave()?;
+        let mut fingerprints = vec![(self.bystander.clone(), untouched)];
+        if is_born {
+            fingerprints.push((tenant.clone(), books.fingerprint(&tenant)?));
+        }
+        Ok(Over { fingerprints, came_to })
+    }
 }

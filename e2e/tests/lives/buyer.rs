@@ -195,6 +195,11 @@ impl<'a> Buyer<'a> {
         self.update(&id, &[("pause_collection", "")])
     }
 
+    /// Ends what still runs, so that time passes without it. Nobody is told any more.
+    pub(crate) fn leave(&self) -> Result<()> {
+        self.double.delete(&format!("/customers/{}", self.id)).map(drop)
+    }
+
     fn update(&self, subscription: &str, form: &[(&str, &str)]) -> Result<String> {
         self.double.post(&format!("/subscriptions/{subscription}"), form)?;
         Ok(format!("updated {subscription} {form:?}"))

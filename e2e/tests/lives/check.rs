@@ -1,5 +1,7 @@
 //! Whether a life ended as it must.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use stack::psql::Rows;
@@ -32,6 +34,27 @@ pub(crate) fn life(life: &mut Life<'_>, license_prices: &[String]) -> Result<()>
         _ => false,
     })?;
     twins(life)
+}
+
+/// What a life came to: states of its subscriptions and events, and what is rare.
+pub(crate) fn came_to(life: &mut Life<'_>) -> Result<BTreeSet<String>> {
+    let mut came_to = BTreeSet::new();
+    for row in rows(life)? {
+        came_to.insert(row[3].clone());
+        came_to.extend((!row[15].is_empty()).then(|| "a change that waits".to_owned()));
+        came_to.extend(row[17].contains("addon_key").then(|| "an add-on".to_owned()));
+        came_to.extend((row[11] == "t").then(|| "an end with the period".to_owned()));
+        came_to.extend((row[5].is_empty()).then(|| "no licence item".to_owned()));
+    }
+    for row in life.books.events(&life.buyer.subscriptions)? {
+        let kind = row[3].split(':').next().filter(|_| row[2] == "failed");
+        came_to.insert(kind.map_or(row[2].clone(), |kind| format!("failed: {kind}")));
+    }
+    if life.birth != Birth::Never {
+        let count = life.books.count(&life.tenant)?;
+        came_to.extend(count.is_empty().then(|| "no limit".to_owned()));
+    }
+    Ok(came_to)
 }
 
 fn is_foreign(life: &Life<'_>, subscription: &Value) -> bool {

@@ -79,8 +79,10 @@ impl<'a> Life<'a> {
         let buyer = Buyer::new(&shop.double, &shop.prices, tag.clone())?;
         let count_follows = chance.percent(50);
         let story = vec![format!("{} is tagged {tag:?}; {tenant} is born {birth:?}", buyer.id)];
+        let mut looked_at = None;
+        new_events(shop, &mut looked_at)?;
         let (on_the_way, due, reads, events) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
-        let (foreign, past, looked_at, is_born) = (BTreeSet::new(), Vec::new(), None, false);
+        let (foreign, past, is_born) = (BTreeSet::new(), Vec::new(), false);
         Ok(Self {
             shop,
             books,

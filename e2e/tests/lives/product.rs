@@ -1,7 +1,7 @@
 //! The product's own functions, called the way its workflow calls them: whole, or in parts so
 //! that somebody else comes in between.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use domain::audit::Origin;
 use domain::create_tenant::RunError;
 use domain::failure::{Classify, FailureKind, Retry};
@@ -44,6 +44,13 @@ pub(crate) enum Ended {
     Failed(FailureKind),
 }
 
+const ATTEMPTS_MAX: usize = 5;
+
+/// No connection was free in time. A deadlock would be a mistake in the order of locks.
+fn is_of_a_busy_machine(error: &activities::Error) -> bool {
+    matches!(error, activities::Error::Store(store::Error::Unavailable(cause)) if cause.to_string().contains("pool timed out"))
+}
+
 impl Batch {
     pub(crate) fn new(subscription: &str, events: &[String]) -> Self {
         Self { subscription: subscription.to_owned(), events: events.to_vec() }
@@ -63,13 +70,19 @@ impl Batch {
 }
 
 impl Product {
-    /// One pass of the sync workflow over a batch.
+    /// One pass of the sync workflow over a batch. On a machine that is busy a step may have to be
+    /// tried again.
     pub(crate) async fn handle(&self, batch: &Batch) -> Result<Ended> {
         let of = EventsOf { stripe_subscription_id: batch.subscription()?, event_ids: batch.events()? };
-        match activities::sync::sync(&self.store, &self.stripe, &of, &batch.origin()).await {
-            Ok(SyncedSubscription { tenant_id: Some(tenant), handled }) => Ok(Ended::Written(tenant, handled)),
-            Ok(SyncedSubscription { tenant_id: None, .. }) => Ok(Ended::Parked),
-            Err(error) => self.give_up(batch, error).await,
+        let mut attempts = 1..=ATTEMPTS_MAX;
+        loop {
+            attempts.next().context("tried again too often")?;
+            return match activities::sync::sync(&self.store, &self.stripe, &of, &batch.origin()).await {
+                Ok(SyncedSubscription { tenant_id: Some(tenant), handled }) => Ok(Ended::Written(tenant, handled)),
+                Ok(SyncedSubscription { tenant_id: None, .. }) => Ok(Ended::Parked),
+                Err(error) if is_of_a_busy_machine(&error) => continue,
+                Err(error) => self.give_up(batch, error).await,
+            };
         }
     }
 

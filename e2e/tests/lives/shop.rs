@@ -98,7 +98,7 @@ fn database_config() -> Result<DatabaseConfig> {
 fn config(url: &str) -> Result<DatabaseConfig> {
     let lookup = |name: &str| match name {
         "DATABASE_URL" => Some(url.to_owned()),
-        "DATABASE_MAX_CONNECTIONS" => Some("4".to_owned()),
+        "DATABASE_MAX_CONNECTIONS" => Some("6".to_owned()),
         _ => None,
     };
     Ok(DatabaseConfig::from_env(lookup)?)
