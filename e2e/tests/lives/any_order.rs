@@ -19,12 +19,13 @@ const LIVES: usize = 500;
 const BESIDE: usize = 6;
 
 /// What so many lives must have come to among them; else they try less than they seem to.
-const ENDS: [&str; 18] = [
+const ENDS: [&str; 19] = [
     "active",
     "canceled",
     "incomplete",
     "incomplete_expired",
     "past_due",
+    "paused",
     "trialing",
     "unpaid",
     "a change that waits",

@@ -34,7 +34,7 @@ const ACTS: [(usize, Act); 15] = [
     (3, |buyer, chance| buyer.change_card(chance)),
     (2, |buyer, chance| buyer.pay(chance)),
     (1, |buyer, chance| buyer.end_trial(chance)),
-    (5, |buyer, chance| buyer.wait(chance)),
+    (8, |buyer, chance| buyer.wait(chance)),
     (4, |buyer, chance| buyer.schedule(chance)),
     (1, |buyer, chance| buyer.release(chance)),
     (2, |buyer, chance| buyer.pause_or_resume(chance)),
@@ -89,6 +89,8 @@ impl<'a> Buyer<'a> {
     fn extras(&self, chance: &mut Chance, foreign: Option<&str>, form: &mut Form) {
         if chance.percent(20) {
             form.push(("trial_period_days".to_owned(), (1 + chance.below(30)).to_string()));
+            let end = chance.pick(&["cancel", "create_invoice", "pause"]).copied().unwrap_or_default();
+            form.push(("trial_settings[end_behavior][missing_payment_method]".to_owned(), end.to_owned()));
         }
         if chance.percent(10) {
             form.push(("payment_behavior".to_owned(), "default_incomplete".to_owned()));
@@ -146,9 +148,18 @@ impl<'a> Buyer<'a> {
     }
 
     fn change_card(&mut self, chance: &mut Chance) -> Result<String> {
-        let card = if chance.percent(50) { "pm_card_chargeCustomerFail" } else { "pm_card_visa" };
-        let attached = self.double.make(&format!("/payment_methods/{card}/attach"), &[("customer", &self.id)])?;
         let path = format!("/customers/{}", self.id);
+        let card = match chance.below(10) {
+            0..5 => "pm_card_chargeCustomerFail",
+            5..9 => "pm_card_visa",
+            _ => {
+                let card = self.double.get(&path)?["invoice_settings"]["default_payment_method"].clone();
+                let card = card.as_str().unwrap_or("pm_none");
+                self.double.post(&format!("/payment_methods/{card}/detach"), &[])?;
+                return Ok("has no card".to_owned());
+            }
+        };
+        let attached = self.double.make(&format!("/payment_methods/{card}/attach"), &[("customer", &self.id)])?;
         self.double.post(&path, &[("invoice_settings[default_payment_method]", &attached)])?;
         Ok(format!("pays with {card}"))
     }
@@ -167,7 +178,7 @@ impl<'a> Buyer<'a> {
     }
 
     fn wait(&mut self, chance: &mut Chance) -> Result<String> {
-        let days = 1 + chance.below(40) as u64;
+        let days = 1 + chance.below(60) as u64;
         self.double.advance(days * DAY)?;
         Ok(format!("{days} days passed"))
     }
@@ -192,7 +203,11 @@ impl<'a> Buyer<'a> {
         if chance.percent(60) {
             return self.update(&id, &[("pause_collection[behavior]", "void")]);
         }
-        self.update(&id, &[("pause_collection", "")])
+        if chance.percent(50) {
+            return self.update(&id, &[("pause_collection", "")]);
+        }
+        self.double.post(&format!("/subscriptions/{id}/resume"), &[])?;
+        Ok(format!("resumed {id}"))
     }
 
     /// Ends what still runs, so that time passes without it. Nobody is told any more.

@@ -136,9 +136,11 @@ impl<'a> Life<'a> {
     /// Everything that is still under way comes to its end, in whatever order.
     fn finish(&mut self) -> Result<()> {
         self.tell("the life is over".to_owned());
-        while !(self.on_the_way.is_empty() && self.due.is_empty() && self.reads.is_empty()) {
-            self.happen()?;
-        }
+        // Often the oldest answers are the last to be written.
+        let slow = if self.chance.percent(60) { std::mem::take(&mut self.reads) } else { Vec::new() };
+        self.settle_down()?;
+        self.reads = slow;
+        self.settle_down()?;
         if self.birth == Birth::Last {
             self.be_born()?;
         }
@@ -148,15 +150,22 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
+    fn settle_down(&mut self) -> Result<()> {
+        while !(self.on_the_way.is_empty() && self.due.is_empty() && self.reads.is_empty()) {
+            self.happen()?;
+        }
+        Ok(())
+    }
+
     fn happen(&mut self) -> Result<()> {
         match self.chance.below(12) {
             0..4 => self.arrive(),
             4..6 => self.handle_one(),
             6 => self.handle_all_at_once(),
-            7 => self.read_one(),
-            8 | 9 => self.write_one(),
-            10 => self.crash(),
-            _ => self.something_rare(),
+            7 | 8 => self.read_one(),
+            9 => self.write_one(),
+            10 => self.something_rare(),
+            _ => self.crash(),
         }
     }
 
