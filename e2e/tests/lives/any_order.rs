@@ -77,6 +77,8 @@ fn any_order_of_any_life_ends_as_stripe_says() -> Result<()> {
     for (tenant, then) in over.fingerprints {
         ensure!(books.fingerprint(&tenant)? == then, "{tenant} was touched by another life");
     }
+    let accounted = "SELECT (SELECT sum(received) FROM stripe_webhook_receipts) - count(*) FROM stripe_webhook_events";
+    ensure!(books.value(accounted)? == "0", "an event that was taken in is gone");
     let missed: Vec<_> = ENDS.into_iter().filter(|end| !over.came_to.contains(*end)).collect();
     ensure!(seeds.len() < LIVES || missed.is_empty(), "no life came to {missed:?}, only to {:?}", over.came_to);
     Ok(())

@@ -1,7 +1,6 @@
 //! What the database holds, asked and prepared with SQL of the tests' own.
 
 use anyhow::{Context, Result};
-use e2e::MASTER;
 use stack::psql::Rows;
 use stack::{Session, shared};
 
@@ -32,21 +31,6 @@ impl Books {
     pub(crate) fn value(&mut self, sql: &str) -> Result<String> {
         let row = self.run(sql)?.pop().with_context(|| format!("no row: {sql}"))?;
         row.into_iter().next().context("no column")
-    }
-
-    /// Takes an event in, as the shim does. The second of the same id is not stored.
-    pub(crate) fn take_in(&mut self, event: &str, subscription: &str, twin_of: Option<&str>) -> Result<()> {
-        let (kind, snapshot) = match twin_of {
-            Some(snapshot) => ("thin", format!("'{snapshot}'")),
-            None => ("snapshot", "NULL".to_owned()),
-        };
-        self.run(&format!(
-            "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, kind, livemode,
-                 stripe_created_at, object_id, snapshot_event_id)
-             VALUES ('{MASTER}', '{event}', 'customer.subscription.updated', '', '{kind}', false,
-                 now(), '{subscription}', {snapshot}) ON CONFLICT DO NOTHING"
-        ))
-        .map(drop)
     }
 
     /// Every event about these subscriptions: id, subscription, status, reason.

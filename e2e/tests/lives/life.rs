@@ -181,7 +181,7 @@ impl<'a> Life<'a> {
     fn arrive(&mut self) -> Result<()> {
         for _ in 0..1 + self.chance.below(3) {
             let Some(event) = self.chance.take(&mut self.on_the_way) else { return Ok(()) };
-            self.books.take_in(&event.id, &event.subscription, event.twin_of.as_deref())?;
+            self.shop.product.take_in(&event.id, &event.subscription, event.twin_of.as_deref())?;
             if self.chance.percent(20) {
                 self.on_the_way.push(event.clone());
             }

@@ -78,7 +78,7 @@ impl Scene {
         let told: Vec<String> = events.into_iter().map(|event| event.id).collect();
         ensure!(!told.is_empty(), "nothing was told of {step:?}");
         for event in &told {
-            self.books.take_in(event, &self.subscription, None)?;
+            self.shop.product.take_in(event, &self.subscription, None)?;
         }
         self.told.push(told);
         Ok(())

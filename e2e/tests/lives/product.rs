@@ -1,16 +1,22 @@
 //! The product's own functions, called the way its workflow calls them: whole, or in parts so
 //! that somebody else comes in between.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
+use chrono::DateTime;
 use domain::audit::Origin;
 use domain::create_tenant::RunError;
+use domain::event::EventKind;
 use domain::failure::{Classify, FailureKind, Retry};
 use domain::ids::{EventId, StripeSubscriptionId, TenantId};
 use domain::steps::{EventsOf, NewTenant, SyncedSubscription};
 use domain::stripe::StripeSubscription;
 use domain::sync_subscription::Handled;
-use store::{Parking, Store, Sync, Synced, Ticket};
+use store::{NewEvent, Parking, Store, Subject, Sync, Synced, Ticket};
 use stripe_gateway::Stripe;
+
+use crate::shop::RUNTIME;
 
 /// What the activities are made of.
 #[derive(Clone)]
@@ -70,6 +76,24 @@ impl Batch {
 }
 
 impl Product {
+    /// Takes an event in, as the shim does. The second of the same id is not stored.
+    pub(crate) fn take_in(&self, event: &str, subscription: &str, twin_of: Option<&str>) -> Result<()> {
+        let event = NewEvent {
+            id: event.parse()?,
+            event_type: "customer.subscription.updated".to_owned(),
+            payload: Vec::new(),
+            kind: if twin_of.is_some() { EventKind::Thin } else { EventKind::Snapshot },
+            created: DateTime::UNIX_EPOCH,
+            livemode: false,
+            account: None,
+            api_version: None,
+            snapshot_event: twin_of.map(str::parse).transpose()?,
+            subject: Subject::Sync(subscription.parse()?),
+        };
+        RUNTIME.block_on(self.store.take_in(&[event], Duration::ZERO))?;
+        Ok(())
+    }
+
     /// One pass of the sync workflow over a batch. On a machine that is busy a step may have to be
     /// tried again.
     pub(crate) async fn handle(&self, batch: &Batch) -> Result<Ended> {

@@ -62,7 +62,7 @@ impl Desk {
     pub(crate) fn told(&mut self, subscription: &str) -> Result<Batch> {
         let events = new_events(&self.shop, &mut self.looked_at)?;
         for event in &events {
-            self.books.take_in(&event.id, &event.subscription, None)?;
+            self.shop.product.take_in(&event.id, &event.subscription, None)?;
         }
         let of_it = events.into_iter().filter(|event| event.subscription == subscription);
         let ids: Vec<String> = of_it.map(|event| event.id).collect();

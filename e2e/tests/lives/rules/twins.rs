@@ -12,7 +12,7 @@ fn check(batches: &[&[usize]], expected: [&str; 2]) -> Result<()> {
     let subscription = desk.subscribe(10, &[])?;
     let snapshot = desk.told(&subscription)?.events.remove(0);
     let both = Batch::new(&subscription, &[snapshot.clone(), format!("{snapshot}thin")]);
-    desk.books.take_in(&both.events[1], &subscription, Some(&snapshot))?;
+    desk.shop.product.take_in(&both.events[1], &subscription, Some(&snapshot))?;
     for batch in batches {
         let events: Vec<String> = batch.iter().map(|place| both.events[*place].clone()).collect();
         desk.handle(&Batch::new(&subscription, &events))?;
