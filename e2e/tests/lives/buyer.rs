@@ -89,7 +89,7 @@ impl<'a> Buyer<'a> {
     fn extras(&self, chance: &mut Chance, foreign: Option<&str>, form: &mut Form) {
         if chance.percent(20) {
             form.push(("trial_period_days".to_owned(), (1 + chance.below(30)).to_string()));
-            let end = chance.pick(&["cancel", "create_invoice", "pause"]).copied().unwrap_or_default();
+            let end = chance.pick(&["cancel", "create_invoice", "pause", "pause"]).copied().unwrap_or_default();
             form.push(("trial_settings[end_behavior][missing_payment_method]".to_owned(), end.to_owned()));
         }
         if chance.percent(10) {
@@ -151,7 +151,7 @@ impl<'a> Buyer<'a> {
         let path = format!("/customers/{}", self.id);
         let card = match chance.below(10) {
             0..5 => "pm_card_chargeCustomerFail",
-            5..9 => "pm_card_visa",
+            5..8 => "pm_card_visa",
             _ => {
                 let card = self.double.get(&path)?["invoice_settings"]["default_payment_method"].clone();
                 let card = card.as_str().unwrap_or("pm_none");
