@@ -17,7 +17,8 @@ const START: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Double {
     address: String,
-    process: Process,
+    /// None where it runs elsewhere.
+    process: Option<Process>,
 }
 
 /// What the store has made at Stripe before it starts an onboarding.
@@ -62,7 +63,12 @@ impl Double {
             let line = log.lines().find_map(|line| line.split_once("listening on http://"))?;
             Some(line.1.trim().to_owned())
         })?;
-        Ok(Self { address, process })
+        Ok(Self { address, process: Some(process) })
+    }
+
+    /// One that somebody else has started, e.g. `http://127.0.0.1:12111`.
+    pub fn at(base: &str) -> Self {
+        Self { address: base.trim_start_matches("http://").to_owned(), process: None }
     }
 
     /// What `STRIPE_API_BASE` takes.
@@ -257,7 +263,7 @@ impl Double {
 
     /// What it wrote.
     pub fn log(&self) -> String {
-        self.process.log()
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// Any `/_sim` request.

@@ -1,0 +1,150 @@
+//! Whether a life ended as it must.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use stack::psql::Rows;
+
+use crate::life::{Birth, Event, Life};
+use crate::oracle::{self, Count};
+
+/// Holds the rows against Stripe, the count against the rules, the events against each other.
+pub(crate) fn life(life: &mut Life<'_>, license_prices: &[String]) -> Result<()> {
+    let at_stripe = life.buyer.all_at_stripe()?;
+    let ours: Vec<&Value> = at_stripe.iter().filter(|subscription| !is_foreign(life, subscription)).collect();
+    if life.birth == Birth::Never {
+        ensure!(rows(life)?.is_empty(), "rows of a customer without a tenant");
+        return events(life, |life, event, status, _| {
+            let expected = if life.foreign.contains(&event.subscription) { "failed" } else { "parked" };
+            status == expected
+        });
+    }
+    let mut expected: Rows = ours.iter().map(|ours| oracle::row(&life.tenant, ours, license_prices)).collect();
+    expected.sort_by(|one, other| one[1].cmp(&other[1]));
+    let found = rows(life)?;
+    ensure!(found == expected, "rows:\n  {found:?}\nexpected:\n  {expected:?}");
+    count(life, oracle::count(ours, license_prices))?;
+    audit(life, license_prices)?;
+    let unclear = unclear(life, license_prices);
+    events(life, |life, event, status, reason| match status {
+        "completed" | "superseded" => !life.foreign.contains(&event.subscription),
+        "failed" if life.foreign.contains(&event.subscription) => reason.starts_with("ConflictError"),
+        "failed" => unclear.contains(&event.subscription) && withholds(reason),
+        _ => false,
+    })?;
+    twins(life)
+}
+
+/// What a life came to: states of its subscriptions and events, and what is rare.
+pub(crate) fn came_to(life: &mut Life<'_>) -> Result<BTreeSet<String>> {
+    let mut came_to = BTreeSet::new();
+    for row in rows(life)? {
+        came_to.insert(row[3].clone());
+        came_to.extend((!row[15].is_empty()).then(|| "a change that waits".to_owned()));
+        came_to.extend(row[17].contains("addon_key").then(|| "an add-on".to_owned()));
+        came_to.extend((row[11] == "t").then(|| "an end with the period".to_owned()));
+        came_to.extend((row[5].is_empty()).then(|| "no licence item".to_owned()));
+    }
+    for row in life.books.events(&life.buyer.subscriptions)? {
+        let kind = row[3].split(':').next().filter(|_| row[2] == "failed");
+        came_to.insert(kind.map_or(row[2].clone(), |kind| format!("failed: {kind}")));
+    }
+    if life.birth != Birth::Never {
+        let count = life.books.count(&life.tenant)?;
+        came_to.extend(count.is_empty().then(|| "no limit".to_owned()));
+    }
+    Ok(came_to)
+}
+
+fn is_foreign(life: &Life<'_>, subscription: &Value) -> bool {
+    subscription["id"].as_str().is_some_and(|id| life.foreign.contains(id))
+}
+
+fn withholds(reason: &str) -> bool {
+    ["AmbiguousSubscription", "NotLicensable"].iter().any(|kind| reason.starts_with(kind))
+}
+
+/// The rows of the life's subscriptions, with metadata as the oracle writes it.
+fn rows(life: &mut Life<'_>) -> Result<Rows> {
+    let mut rows = life.books.subscriptions(&life.buyer.subscriptions)?;
+    for row in &mut rows {
+        let metadata: Option<Value> = row.pop().map(|text| serde_json::from_str(&text)).transpose()?;
+        row.push(metadata.unwrap_or_default().to_string());
+    }
+    Ok(rows)
+}
+
+/// Subscriptions whose licences could not be told at some time.
+fn unclear(life: &Life<'_>, license_prices: &[String]) -> Vec<String> {
+    let unclear = life.past.iter().filter(|subscription| oracle::seats(subscription, license_prices).is_none());
+    unclear.filter_map(|subscription| subscription["id"].as_str().map(str::to_owned)).collect()
+}
+
+fn at_birth(life: &Life<'_>) -> &'static str {
+    if life.count_follows { "0" } else { "" }
+}
+
+fn count(life: &mut Life<'_>, expected: Count) -> Result<()> {
+    let found = life.books.count(&life.tenant)?;
+    let changes = life.books.changes(&life.tenant)?;
+    let last = changes.last().map_or(at_birth(life), |change| change.to.as_str());
+    ensure!(found == last, "the count is {found:?}, and the last change led to {last:?}");
+    match expected {
+        Count::Is(count) => ensure!(found == count.to_string(), "the count is {found:?}, expected {count}"),
+        Count::Stays => {
+            ensure!(changes.is_empty(), "the count changed without a licence subscription: {changes:?}");
+        }
+        Count::Withheld => {}
+    }
+    Ok(())
+}
+
+/// Each change begins where the last one ended, says which events asked for it, and leads to a
+/// number that Stripe once named.
+fn audit(life: &mut Life<'_>, license_prices: &[String]) -> Result<()> {
+    let changes = life.books.changes(&life.tenant)?;
+    let named: Vec<i64> = life.past.iter().filter_map(|past| oracle::seats(past, license_prices)).chain([0]).collect();
+    let mut before = at_birth(life).to_owned();
+    for change in changes {
+        ensure!(change.from == before, "{change:?} does not begin at {before:?}");
+        ensure!(change.from != change.to, "{change:?} changes nothing");
+        ensure!(named.contains(&change.to.parse()?), "{change:?} leads to a number that Stripe never named");
+        ensure!(change.cause == "subscription_event", "{change:?}");
+        let is_known = |id: &String| life.events.iter().any(|event| event.id == *id);
+        ensure!(!change.events.is_empty() && change.events.iter().all(is_known), "{change:?} names no event");
+        before = change.to;
+    }
+    Ok(())
+}
+
+/// Every event that ever was is there once, in a state that `is_right` for it.
+fn events(life: &mut Life<'_>, is_right: impl Fn(&Life<'_>, &Event, &str, &str) -> bool) -> Result<()> {
+    let found = life.books.events(&life.buyer.subscriptions)?;
+    ensure!(found.len() == life.events.len(), "{} events of {}: {found:?}", found.len(), life.events.len());
+    for event in &life.events {
+        let row = found.iter().find(|row| row[0] == event.id);
+        let (status, reason) = row.map_or(("not there", ""), |row| (row[2].as_str(), row[3].as_str()));
+        ensure!(is_right(life, event, status, reason), "{event:?} is {status}: {reason}");
+    }
+    Ok(())
+}
+
+/// Of two events that tell of one change one is completed and the other superseded.
+fn twins(life: &mut Life<'_>) -> Result<()> {
+    let found = life.books.events(&life.buyer.subscriptions)?;
+    let status = |id: &str| found.iter().find(|row| row[0] == id).map_or("", |row| row[2].as_str());
+    for event in &life.events {
+        let twin = life.events.iter().find(|twin| twin.twin_of.as_deref() == Some(event.id.as_str()));
+        let Some(twin) = twin else {
+            let is_alone = event.twin_of.is_none();
+            ensure!(!is_alone || status(&event.id) != "superseded", "{event:?} is superseded by nothing");
+            continue;
+        };
+        let mut both = [status(&event.id), status(&twin.id)];
+        both.sort_unstable();
+        let is_right = both == ["completed", "superseded"] || both.contains(&"failed");
+        ensure!(is_right, "{event:?} and its twin are {both:?}");
+    }
+    Ok(())
+}
