@@ -1,7 +1,7 @@
 //! The shim's life: what stops it at the start, what it waits for, what it says of itself, how it
 //! ends.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -79,7 +79,7 @@ fn a_shim_waits_for_the_worker_that_says_whose_the_database_is() -> Result<()> {
     says(" webhooks address=")
 }
 
-fn read(log: &PathBuf) -> String {
+fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default()
 }
 
