@@ -70,8 +70,14 @@ impl DatabaseConfig {
     }
 
     fn limited(&self) -> PgConnectOptions {
-        let limits = [("statement_timeout", STATEMENT_TIMEOUT), ("lock_timeout", LOCK_TIMEOUT)];
-        self.options.clone().application_name("tenantry").options(limits)
+        let session = [
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("lock_timeout", LOCK_TIMEOUT),
+            // Whatever the server's default: what was answered after a commit must outlive a crash, see
+            // <https://www.postgresql.org/docs/current/wal-async-commit.html>.
+            ("synchronous_commit", "on"),
+        ];
+        self.options.clone().application_name("tenantry").options(session)
     }
 
     /// For migrations, which may well take longer than a step.

@@ -104,10 +104,14 @@ impl Scene {
 
     fn kill(&self, victim: Victim, place: Place) -> Result<()> {
         let folder = scratch::folder(&format!("{}-{}", self.world.task_queue(), self.quantity))?;
-        let held_in = [("TENANTRY_HOLD_DIR", folder.to_str().context("a path")?)];
-        let (at_shim, at_worker) = place.settings();
-        self.world.start_worker(&[&held_in[..], &at_worker].concat())?;
-        let mut shim = Some(self.world.start_shim_on(&self.line, &[&held_in[..], &at_shim].concat())?);
+        let held_in = folder.to_str().context("a path")?;
+        // An empty setting is none.
+        let settings = |place: Option<&'static str>| {
+            [("TENANTRY_HOLD_DIR", held_in), ("TENANTRY_HOLD_AT", place.unwrap_or_default())]
+        };
+        let (at_shim, at_worker) = place.hold_points();
+        self.world.start_worker(&settings(at_worker))?;
+        let mut shim = Some(self.world.start_shim_on(&self.line, &settings(at_shim))?);
         let stop = self.change_and_stop(place, &folder)?;
         self.wait_until_stopped(&stop)?;
         self.replace(victim, &mut shim)?;
@@ -174,11 +178,11 @@ impl Scene {
 
 impl Place {
     /// The hold point for the shim, and for the worker.
-    fn settings(self) -> (Vec<(&'static str, &'static str)>, Vec<(&'static str, &'static str)>) {
+    fn hold_points(self) -> (Option<&'static str>, Option<&'static str>) {
         match self {
-            Self::Shim(place) => (vec![("TENANTRY_HOLD_AT", place)], Vec::new()),
-            Self::Worker(place) => (Vec::new(), vec![("TENANTRY_HOLD_AT", place)]),
-            Self::Read(_) | Self::Write => (Vec::new(), Vec::new()),
+            Self::Shim(place) => (Some(place), None),
+            Self::Worker(place) => (None, Some(place)),
+            Self::Read(_) | Self::Write => (None, None),
         }
     }
 }
@@ -189,7 +193,10 @@ impl Stop {
             Self::Hold(folder) => Ok(fs::write(folder.join("released"), "")?),
             Self::Answer(hold) => world.stripe.release(&hold),
             // Postgres may have taken the lock with it.
-            Self::Lock(session) => Ok(drop(session)),
+            Self::Lock(session) => {
+                drop(session);
+                Ok(())
+            }
         }
     }
 }
