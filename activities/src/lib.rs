@@ -150,7 +150,7 @@ impl SyncActivities {
         ctx: ActivityContext,
         failed: steps::FailedEvents,
     ) -> Result<(), ActivityError> {
-        let failed = self.store.fail_events(&failed.event_ids, &failed.error, &origin(&ctx)).await;
+        let failed = self.store.fail_events(&failed, &origin(&ctx)).await;
         failed.map_err(|error| fail(&ctx, error))
     }
 }

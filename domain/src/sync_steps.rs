@@ -53,7 +53,8 @@ pub struct SyncedSubscription {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedEvents {
     /// Which.
-    pub event_ids: Vec<EventId>,
+    #[serde(flatten)]
+    pub of: EventsOf,
     /// Why.
     pub error: RunError,
 }

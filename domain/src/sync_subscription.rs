@@ -19,12 +19,15 @@ pub struct SyncSubscriptionInput {
     /// What the earlier runs of the same chain did.
     #[serde(default)]
     pub handled: Handled,
+    /// When the step that the earlier run left was first tried, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trying_since: Option<u64>,
 }
 
 impl SyncSubscriptionInput {
     /// The input of the first run.
     pub fn new(stripe_subscription_id: StripeSubscriptionId) -> Self {
-        Self { stripe_subscription_id, waiting: Vec::new(), handled: Handled::default() }
+        Self { stripe_subscription_id, waiting: Vec::new(), handled: Handled::default(), trying_since: None }
     }
 
     /// The workflow id under which one sync of this subscription runs at a time.

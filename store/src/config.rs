@@ -62,7 +62,9 @@ impl DatabaseConfig {
     /// With some connections made before they are asked for.
     pub(crate) fn ready_pool(&self) -> PgPool {
         let ready = READY_CONNECTIONS.min(self.connections_max);
-        self.pool_options().min_connections(ready).connect_lazy_with(self.limited())
+        // A connection that is gone shows at its next statement, which its caller repeats or refuses;
+        // asking each time beforehand would be a second round trip for every batch of events.
+        self.pool_options().min_connections(ready).test_before_acquire(false).connect_lazy_with(self.limited())
     }
 
     fn pool_options(&self) -> PgPoolOptions {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use domain::create_tenant::CreateTenantInput;
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
+use sqlx::types::Json;
 
+use crate::events::names;
 use crate::{Error, Store};
 
 /// An event that a sync has to be told of.
@@ -128,32 +130,49 @@ impl Store {
         Ok(())
     }
 
-    /// Purchases, one to a customer, whose events have been parked for so long while the customer
-    /// still has no tenant; leased for so long. (Parking makes a row due, which is when the first
+    /// Makes events pending, once each, that have been parked for so long while their customer still
+    /// has no tenant: what is known of the purchase may be outdated, so Stripe is asked once more.
+    pub async fn look_again(&self, after: Duration) -> Result<u64, Error> {
+        let looked = sqlx::query!(
+            "WITH waiting AS (
+                 SELECT stripe_event_id FROM stripe_webhook_events event
+                 WHERE processing_status = 'parked' AND NOT looked_again
+                   AND created_at <= now() - make_interval(secs => $1)
+                   AND NOT EXISTS (SELECT FROM stripe_customers customer
+                                   WHERE customer.stripe_customer_external_id = event.stripe_customer_external_id)
+                 ORDER BY stripe_event_id LIMIT 256 FOR UPDATE SKIP LOCKED
+             )
+             UPDATE stripe_webhook_events event
+             SET processing_status = 'pending', looked_again = true, next_attempt_at = now(), attempts = 0
+             FROM waiting WHERE event.stripe_event_id = waiting.stripe_event_id",
+            after.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(looked.rows_affected())
+    }
+
+    /// Purchases, one to a customer, that were looked at again while the customer still has no
+    /// tenant: the latest judgement of each, leased for so long. (Parking makes a row due, which is when the first
     /// lease may be taken.)
-    pub async fn claim_stranded(
-        &self,
-        after: Duration,
-        lease: Duration,
-    ) -> Result<Vec<Result<StrandedPurchase, Error>>, Error> {
+    pub async fn claim_stranded(&self, lease: Duration) -> Result<Vec<Result<StrandedPurchase, Error>>, Error> {
         let rows = sqlx::query!(
             "WITH stranded AS (
                  SELECT tenant, stripe_event_id FROM stripe_webhook_events event
                  WHERE processing_status = 'parked' AND stranded_purchase IS NOT NULL
-                   AND created_at <= now() - make_interval(secs => $1) AND next_attempt_at <= now()
+                   AND looked_again AND next_attempt_at <= now()
                    AND NOT EXISTS (SELECT FROM stripe_customers customer
                                    WHERE customer.stripe_customer_external_id = event.stripe_customer_external_id)
                  ORDER BY created_at LIMIT 64 FOR UPDATE SKIP LOCKED
              ), leased AS (
-                 UPDATE stripe_webhook_events event SET next_attempt_at = now() + make_interval(secs => $2)
+                 UPDATE stripe_webhook_events event SET next_attempt_at = now() + make_interval(secs => $1)
                  FROM stranded
                  WHERE event.tenant = stranded.tenant AND event.stripe_event_id = stranded.stripe_event_id
                  RETURNING event.stripe_customer_external_id, event.stranded_purchase, event.created_at
              )
              SELECT DISTINCT ON (stripe_customer_external_id)
                     stripe_customer_external_id AS \"customer!\", stranded_purchase AS \"input!\"
-             FROM leased ORDER BY stripe_customer_external_id, created_at",
-            after.as_secs_f64(),
+             FROM leased ORDER BY stripe_customer_external_id, created_at DESC",
             lease.as_secs_f64(),
         )
         .fetch_all(&self.pool)
@@ -166,17 +185,18 @@ impl Store {
         Ok(purchases.collect())
     }
 
-    /// Notes that the customer's onboarding was started, by whomever. It is not started again.
-    pub async fn clear_stranded(&self, customer: &StripeCustomerId) -> Result<(), Error> {
+    /// Notes that the purchase's onboarding was started, by whomever. It is not started again.
+    pub async fn clear_stranded(&self, purchase: &StrandedPurchase) -> Result<(), Error> {
         sqlx::query!(
             "WITH theirs AS (
-                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
-                 WHERE processing_status = 'parked' AND stripe_customer_external_id = $1
+                 SELECT stripe_event_id FROM stripe_webhook_events
+                 WHERE processing_status = 'parked' AND stripe_customer_external_id = $1 AND stranded_purchase = $2
                  ORDER BY stripe_event_id FOR UPDATE
              )
              UPDATE stripe_webhook_events event SET stranded_purchase = NULL
-             FROM theirs WHERE event.tenant = theirs.tenant AND event.stripe_event_id = theirs.stripe_event_id",
-            customer.as_str(),
+             FROM theirs WHERE event.stripe_event_id = theirs.stripe_event_id",
+            purchase.customer.as_str(),
+            Json(&purchase.input) as _,
         )
         .execute(&self.pool)
         .await?;
@@ -199,10 +219,6 @@ impl Store {
             Depth { status, events, oldest_secs: row.map_or(0.0, |row| row.oldest_secs) }
         }))
     }
-}
-
-fn names(events: &[EventId]) -> Vec<String> {
-    events.iter().map(EventId::to_string).collect()
 }
 
 fn unreadable(column: &'static str) -> Error {

@@ -59,7 +59,7 @@ impl Store {
         refuse_other_tenants(db, import).await?;
         let item = self.write_catalogue(db, import).await?;
         write_subscription(db, import, customer, item, self.waiting_change(import.subscription)).await?;
-        events::release_parked(db, &import.subscription.customer).await?;
+        events::release_parked(db, &import.subscription.customer, why.events).await?;
         license_count::apply(db, import.tenant, &self.rules, why).await
     }
 

@@ -2,15 +2,17 @@
 //! for it, in one transaction.
 
 use domain::audit::{Cause, Origin};
-use domain::create_tenant::{CreateTenantInput, RunError};
-use domain::ids::{EventId, StripeCustomerId, TenantId};
+use domain::create_tenant::CreateTenantInput;
+use domain::ids::{EventId, TenantId};
 use domain::license::Derived;
 use domain::refusal::Refusal;
+use domain::steps::FailedEvents;
 use domain::stripe::{StripeSubscription, tagged_tenant};
 use domain::sync_subscription::Handled;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use crate::events::names;
 use crate::license_count::Why;
 use crate::{Error, Import, Store, Ticket, customers, events, tenants};
 
@@ -62,7 +64,7 @@ impl Store {
         events::lock_customer(&mut tx, customer).await?;
         let Some(tenant) = self.tenant_of(&mut tx, sync.subscription).await? else {
             let Some(parking) = parking else { return Ok(Synced::NoTenant) };
-            park(&mut tx, sync.events, customer, parking, origin).await?;
+            park(&mut tx, sync, parking, origin).await?;
             tx.commit().await?;
             return Ok(Synced::NoTenant);
         };
@@ -74,7 +76,7 @@ impl Store {
             tx.commit().await?;
             return Err(refusal.into());
         }
-        let handled = settle(&mut tx, sync.events, tenant, customer, origin).await?;
+        let handled = settle(&mut tx, sync, tenant, origin).await?;
         tx.commit().await?;
         Ok(Synced::Written(tenant, handled))
     }
@@ -99,17 +101,17 @@ impl Store {
     }
 
     /// Notes on the events why they could not be settled.
-    pub async fn fail_events(&self, events: &[EventId], error: &RunError, origin: &Origin) -> Result<(), Error> {
+    pub async fn fail_events(&self, failed: &FailedEvents, origin: &Origin) -> Result<(), Error> {
         sqlx::query!(
             "UPDATE stripe_webhook_events SET processing_status = 'failed', processing_error = $3,
                  processed_at = now(), settled_by_run = $4, stranded_purchase = NULL
              WHERE stripe_event_id IN (
                  SELECT stripe_event_id FROM stripe_webhook_events
-                 WHERE tenant = $1 AND stripe_event_id = ANY($2) AND processing_status IN ('pending', 'parked')
+                 WHERE stripe_event_id = ANY($1) AND object_id = $2 AND processing_status IN ('pending', 'parked')
                  ORDER BY stripe_event_id FOR UPDATE)",
-            self.master.as_uuid(),
-            &ids(events),
-            format!("{}: {}", error.kind, error.message),
+            &names(&failed.of.event_ids),
+            failed.of.stripe_subscription_id.as_str(),
+            format!("{}: {}", failed.error.kind, failed.error.message),
             origin.run_id,
         )
         .execute(&self.pool)
@@ -125,26 +127,20 @@ fn withheld_by(derived: Derived, subscription: &StripeSubscription) -> Option<Re
     is_ours.then_some(refusal)
 }
 
-fn ids(events: &[EventId]) -> Vec<String> {
-    events.iter().map(|id| id.as_str().to_owned()).collect()
-}
-
-async fn park(
-    db: &mut PgConnection,
-    events: &[EventId],
-    customer: &StripeCustomerId,
-    parking: &Parking<'_>,
-    origin: &Origin,
-) -> Result<(), Error> {
+async fn park(db: &mut PgConnection, sync: &Sync<'_>, parking: &Parking<'_>, origin: &Origin) -> Result<(), Error> {
+    // What was judged of the same subscription before is outdated, so its other events take part.
     sqlx::query!(
-        "UPDATE stripe_webhook_events SET processing_status = 'parked', processing_error = $3,
-             stripe_customer_external_id = $2, stranded_purchase = $4, settled_by_run = $5, next_attempt_at = now()
-         WHERE stripe_event_id IN (
+        "WITH theirs AS (
              SELECT stripe_event_id FROM stripe_webhook_events
-             WHERE stripe_event_id = ANY($1) AND processing_status IN ('pending', 'parked')
-             ORDER BY stripe_event_id FOR UPDATE)",
-        &ids(events),
-        customer.as_str(),
+             WHERE object_id = $2 AND (processing_status = 'parked'
+                                       OR processing_status = 'pending' AND stripe_event_id = ANY($1))
+             ORDER BY stripe_event_id FOR UPDATE)
+         UPDATE stripe_webhook_events event SET processing_status = 'parked', processing_error = $4,
+             stripe_customer_external_id = $3, stranded_purchase = $5, settled_by_run = $6, next_attempt_at = now()
+         FROM theirs WHERE event.stripe_event_id = theirs.stripe_event_id",
+        &names(sync.events),
+        sync.subscription.id.as_str(),
+        sync.subscription.customer.as_str(),
         parking.reason,
         parking.purchase.map(Json) as _,
         origin.run_id,
@@ -154,29 +150,27 @@ async fn park(
     Ok(())
 }
 
-/// Settles the events that are still open: `completed`, or `superseded` where the same change was
-/// told by an event that is settled already, or by an earlier one among these.
-async fn settle(
-    db: &mut PgConnection,
-    events: &[EventId],
-    tenant: TenantId,
-    customer: &StripeCustomerId,
-    origin: &Origin,
-) -> Result<Handled, Error> {
-    lock(db, events).await?;
+/// Settles the events that are still open, or that this very run had failed: `completed`, or
+/// `superseded` where the same change was told by an event that is settled already, or by an
+/// earlier one among these. Their rows are locked.
+async fn settle(db: &mut PgConnection, sync: &Sync<'_>, tenant: TenantId, origin: &Origin) -> Result<Handled, Error> {
     let query = sqlx::query_scalar!(
-        "WITH told AS (
+        "WITH open AS (
+             SELECT stripe_event_id, snapshot_event_id, created_at FROM stripe_webhook_events
+             WHERE stripe_event_id = ANY($1) AND object_id = $5
+               AND (processing_status IN ('pending', 'parked')
+                    OR processing_status = 'failed' AND settled_by_run = $4)
+         ), told AS (
              SELECT e.stripe_event_id, (
                  SELECT twin.stripe_event_id FROM stripe_webhook_events twin
                  WHERE twin.stripe_event_id <> e.stripe_event_id
                    AND (twin.stripe_event_id = e.snapshot_event_id OR twin.snapshot_event_id = e.stripe_event_id
                         OR twin.snapshot_event_id = e.snapshot_event_id)
                    AND (twin.processing_status IN ('completed', 'superseded')
-                        OR twin.processing_status IN ('pending', 'parked') AND twin.stripe_event_id = ANY($1)
+                        OR twin.stripe_event_id IN (SELECT stripe_event_id FROM open)
                            AND (twin.created_at, twin.stripe_event_id) < (e.created_at, e.stripe_event_id))
                  ORDER BY twin.created_at, twin.stripe_event_id LIMIT 1) AS twin
-             FROM stripe_webhook_events e
-             WHERE e.stripe_event_id = ANY($1) AND e.processing_status IN ('pending', 'parked'))
+             FROM open e)
          UPDATE stripe_webhook_events e SET
              processing_status = CASE WHEN twin IS NULL THEN 'completed' ELSE 'superseded' END,
              processing_error = 'the same change was told by ' || twin,
@@ -184,31 +178,20 @@ async fn settle(
              stranded_purchase = NULL
          FROM told WHERE e.stripe_event_id = told.stripe_event_id
          RETURNING e.processing_status",
-        &ids(events),
+        &names(sync.events),
         tenant.as_uuid(),
-        customer.as_str(),
+        sync.subscription.customer.as_str(),
         origin.run_id,
+        sync.subscription.id.as_str(),
     );
     let settled = query.fetch_all(db).await?;
     let superseded = settled.iter().filter(|status| *status == "superseded").count();
     Ok(Handled {
         completed: number(settled.len() - superseded),
         superseded: number(superseded),
-        settled_before: number(events.len().saturating_sub(settled.len())),
+        settled_before: number(sync.events.len().saturating_sub(settled.len())),
         ..Handled::default()
     })
-}
-
-/// In the order that everybody takes who locks several.
-async fn lock(db: &mut PgConnection, events: &[EventId]) -> Result<(), Error> {
-    sqlx::query!(
-        "SELECT stripe_event_id FROM stripe_webhook_events WHERE stripe_event_id = ANY($1)
-         ORDER BY stripe_event_id FOR UPDATE",
-        &ids(events),
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(())
 }
 
 fn number(of: usize) -> u32 {

@@ -51,7 +51,7 @@ impl Store {
         customers::claim(db, new.tenant_id, customer, self.master).await?;
         match customers::tenant_of(&mut *db, customer).await? {
             Some(owner) if owner == new.tenant_id => {
-                events::release_parked(db, customer).await?;
+                events::release_parked(db, customer, &[]).await?;
                 Ok(owner)
             }
             Some(tenant) if new.tenant_id_was_given => {

@@ -87,7 +87,15 @@ impl Relay {
     }
 
     async fn start_stranded(&self) {
-        let claimed = self.store.claim_stranded(self.stranded_after, STRANDED_LEASE).await;
+        match self.store.look_again(self.stranded_after).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "no tenant has come for these parked events; looking again"),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::warn!("parked events could not be looked at again: {error:#}");
+            }
+        }
+        let claimed = self.store.claim_stranded(STRANDED_LEASE).await;
         for purchase in readable("stranded purchases", claimed) {
             self.start(purchase).await;
         }
@@ -97,7 +105,7 @@ impl Relay {
     /// the purchase comes again when its lease ends.
     async fn start(&self, purchase: StrandedPurchase) {
         let customer = purchase.customer.clone();
-        let onboarding = match self.dispatcher.temporal().onboard(purchase).await {
+        let onboarding = match self.dispatcher.temporal().onboard(purchase.clone()).await {
             Ok(onboarding) => onboarding,
             Err(trouble @ (Trouble::Away(_) | Trouble::Busy(_) | Trouble::Refused(_))) => {
                 tracing::warn!(%customer, "a stranded purchase was not started: {trouble}");
@@ -110,7 +118,7 @@ impl Relay {
         } else {
             tracing::info!(%customer, workflow_id, "this purchase's onboarding was started meanwhile");
         }
-        if let Err(error) = self.store.clear_stranded(&customer).await {
+        if let Err(error) = self.store.clear_stranded(&purchase).await {
             let error = anyhow::Error::new(error);
             tracing::warn!(%customer, "that an onboarding was started could not be noted: {error:#}");
         }

@@ -16,12 +16,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A step that asks Postgres.
 pub(crate) fn database(summary: impl Into<String>) -> ActivityOptions {
-    patient(Duration::from_secs(5), summary.into())
+    patient(Duration::from_secs(5), SEVEN_DAYS, summary.into())
 }
 
 /// A step that asks Stripe.
 pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
-    patient(Duration::from_secs(15), summary.into())
+    stripe_after(Duration::ZERO, summary)
+}
+
+/// The same, where an earlier run has tried for so long already.
+pub(crate) fn stripe_after(tried: Duration, summary: impl Into<String>) -> ActivityOptions {
+    let one_try = Duration::from_secs(15);
+    patient(one_try, SEVEN_DAYS.saturating_sub(tried).max(one_try), summary.into())
 }
 
 /// The same, ended when `token` is cancelled too.
@@ -31,9 +37,9 @@ pub(crate) fn ended_by(token: &WorkflowCancellationToken, options: ActivityOptio
     options
 }
 
-fn patient(one_try: Duration, summary: String) -> ActivityOptions {
+fn patient(one_try: Duration, all_tries: Duration, summary: String) -> ActivityOptions {
     let timeouts =
-        ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close: SEVEN_DAYS, start_to_close: one_try };
+        ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close: all_tries, start_to_close: one_try };
     let retry = RetryPolicy::builder()
         .initial_interval(FIRST_PAUSE)
         .backoff_coefficient(2.0)

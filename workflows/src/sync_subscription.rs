@@ -1,5 +1,7 @@
 //! Events say that a subscription changed; its rows come to say what Stripe says.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::{EventId, StripeSubscriptionId};
@@ -32,6 +34,8 @@ pub struct SyncSubscription {
     subject: String,
     waiting: Vec<EventId>,
     signals: u32,
+    /// When the step under way was first tried, in an earlier run of the chain perhaps.
+    trying_since: Option<SystemTime>,
     state: SyncSubscriptionState,
 }
 
@@ -54,7 +58,9 @@ impl SyncSubscription {
             input.0.as_ref().map(|input| (input.waiting.clone(), input.handled)).unwrap_or_default();
         let state = SyncSubscriptionState { handled, ..SyncSubscriptionState::default() };
         let subject = input.0.as_ref().map(|input| input.stripe_subscription_id.to_string()).unwrap_or_default();
-        Self { input, subject, waiting, signals: 0, state }
+        let since = input.0.as_ref().ok().and_then(|input| input.trying_since);
+        let trying_since = since.map(|millis| UNIX_EPOCH + Duration::from_millis(millis));
+        Self { input, subject, waiting, signals: 0, trying_since, state }
     }
 
     /// From events to rows.
@@ -104,24 +110,31 @@ impl SyncSubscription {
         ctx: &mut WorkflowContext<Self>,
         stripe_subscription_id: StripeSubscriptionId,
     ) -> SyncSubscriptionInput {
-        let (mut waiting, handled) = ctx.state(|s| (s.waiting.clone(), s.state.handled));
+        let (mut waiting, handled, since) = ctx.state(|s| (s.waiting.clone(), s.state.handled, s.trying_since));
         waiting.truncate(CARRIED_MAX);
-        SyncSubscriptionInput { stripe_subscription_id, waiting, handled }
+        let since = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok());
+        let trying_since = since.and_then(|since| u64::try_from(since.as_millis()).ok());
+        SyncSubscriptionInput { stripe_subscription_id, waiting, handled, trying_since }
     }
 
     /// Takes up what waits, reads once for all of it, and looks what came meanwhile.
     async fn read(ctx: &mut WorkflowContext<Self>, subscription: &StripeSubscriptionId) -> Result<Next, Ending> {
-        let events = ctx.state_mut(|s| {
+        let (events, signals) = ctx.state_mut(|s| {
             let taken = s.waiting.len().min(BATCH_MAX);
-            s.waiting.drain(..taken).collect::<Vec<_>>()
+            (s.waiting.drain(..taken).collect::<Vec<_>>(), s.signals)
         });
         Self::describe(ctx, subscription.as_str());
-        match Self::sync(ctx, subscription, &events).await {
+        let answer = Self::sync(ctx, subscription, &events).await;
+        if !matches!(answer, Ok(None)) {
+            // The next step has seven days of its own.
+            ctx.state_mut(|s| s.trying_since = None);
+        }
+        match answer {
             Ok(Some(synced)) => Self::note(ctx, &synced),
             Ok(None) => Self::put_back(ctx, events),
             // What came meanwhile may be the news that mends it.
-            Err(Ending::Failed(_)) if ctx.state(|s| !s.waiting.is_empty()) => Self::put_back(ctx, events),
-            Err(Ending::Failed(error)) => Self::fail(ctx, events, error).await?,
+            Err(Ending::Failed(_)) if ctx.state(|s| s.signals > signals) => Self::put_back(ctx, events),
+            Err(Ending::Failed(error)) => Self::fail(ctx, subscription, events, error).await?,
             // The events stay open; the relay hands them over again.
             Err(Ending::Cancelled) => return Err(Ending::Cancelled),
         }
@@ -134,25 +147,28 @@ impl SyncSubscription {
     }
 
     /// The one step. While it waits for Stripe to come back, signals may fill the history: then it
-    /// is ended without an answer, and the next run goes on.
+    /// is ended without an answer, and the next run goes on with what is left of its seven days.
     async fn sync(
         ctx: &mut WorkflowContext<Self>,
         subscription: &StripeSubscriptionId,
         events: &[EventId],
     ) -> Result<Option<SyncedSubscription>, Ending> {
+        let began = ctx.workflow_time().unwrap_or(UNIX_EPOCH);
+        let since = ctx.state_mut(|s| *s.trying_since.get_or_insert(began));
+        let tried = began.duration_since(since).unwrap_or_default();
         let flood = ctx.cancellation_token().child_token();
-        let options = patience::ended_by(&flood, patience::stripe(format!("sync {subscription}")));
+        let options = patience::ended_by(&flood, patience::stripe_after(tried, format!("sync {subscription}")));
         let of = EventsOf { stripe_subscription_id: subscription.clone(), event_ids: events.to_vec() };
         let mut step = ctx.execute_activity(SyncSteps::sync_subscription, of, options);
         workflows::select! {
             synced = step => return Ok(Some(synced?)),
-            flooded = ctx.wait_condition(|s| s.signals >= SIGNALS_MAX) => flooded.map_err(|_| Ending::Cancelled)?,
+            _ = ctx.wait_condition(|s| s.signals >= SIGNALS_MAX) => {}
         }
+        // Too many signals, or the run is cancelled: either way the step under way ends first.
         flood.cancel();
         match step.await.map_err(Ending::from) {
-            Ok(synced) => Ok(Some(synced)),
             Err(Ending::Cancelled) if !ctx.cancellation_token().is_cancelled() => Ok(None),
-            Err(ending) => Err(ending),
+            answer => answer.map(Some),
         }
     }
 
@@ -176,13 +192,27 @@ impl SyncSubscription {
         });
     }
 
-    /// Notes on the events why they could not be settled, and ends the run, unless news came
-    /// meanwhile.
-    async fn fail(ctx: &mut WorkflowContext<Self>, events: Vec<EventId>, error: RunError) -> Result<(), Ending> {
+    /// Notes on the events why they could not be settled, and ends the run, unless more wait. With
+    /// news among those, the failed ones have another chance too.
+    async fn fail(
+        ctx: &mut WorkflowContext<Self>,
+        subscription: &StripeSubscriptionId,
+        events: Vec<EventId>,
+        error: RunError,
+    ) -> Result<(), Ending> {
+        let signals = ctx.state(|s| s.signals);
         let options = patience::database(format!("note {} failed events", events.len()));
-        let failed = FailedEvents { event_ids: events, error: error.clone() };
+        let of = EventsOf { stripe_subscription_id: subscription.clone(), event_ids: events.clone() };
+        let failed = FailedEvents { of, error: error.clone() };
         ctx.execute_activity(SyncSteps::fail_events, failed, options).await?;
-        if ctx.state(|s| s.waiting.is_empty()) { Err(Ending::Failed(error)) } else { Ok(()) }
+        let (is_done, has_news) = ctx.state(|s| (s.waiting.is_empty(), s.signals > signals));
+        if is_done {
+            return Err(Ending::Failed(error));
+        }
+        if has_news {
+            Self::put_back(ctx, events);
+        }
+        Ok(())
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {

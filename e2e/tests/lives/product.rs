@@ -10,7 +10,7 @@ use domain::create_tenant::RunError;
 use domain::event::EventKind;
 use domain::failure::{Classify, FailureKind, Retry};
 use domain::ids::{EventId, StripeSubscriptionId, TenantId};
-use domain::steps::{EventsOf, NewTenant, SyncedSubscription};
+use domain::steps::{EventsOf, FailedEvents, NewTenant, SyncedSubscription};
 use domain::stripe::StripeSubscription;
 use domain::sync_subscription::Handled;
 use store::{NewEvent, Parking, Store, Subject, Sync, Synced, Ticket};
@@ -116,8 +116,9 @@ impl Product {
             bail!("a step would be tried again: {:#}", anyhow::Error::new(error));
         }
         let kind = error.kind();
-        let noted = RunError::new(kind, error.to_string());
-        self.store.fail_events(&batch.events()?, &noted, &batch.origin()).await?;
+        let of = EventsOf { stripe_subscription_id: batch.subscription.parse()?, event_ids: batch.events()? };
+        let failed = FailedEvents { of, error: RunError::new(kind, error.to_string()) };
+        self.store.fail_events(&failed, &batch.origin()).await?;
         Ok(Ended::Failed(kind))
     }
 
