@@ -156,6 +156,14 @@ fn the_official_stripe_cli_is_the_pinned_one() {
 }
 
 #[test]
+fn node_finds_the_pinned_packages() {
+    let mut node = Command::new(tools::node().expect("installed or found"));
+    let script = "console.log(require('stripe').PACKAGE_VERSION, require('pg/package.json').version)";
+    node.env("NODE_PATH", tools::node_modules().expect("installed or found")).args(["-e", script]);
+    assert_eq!(stack::command::stdout(&mut node).expect("both are there"), "23.1.0 8.23.1\n");
+}
+
+#[test]
 fn a_port_is_given_once() {
     let given: Vec<u16> = (0..50).map(|_| ports::free().expect("a port")).collect();
     let different: std::collections::HashSet<&u16> = given.iter().collect();

@@ -57,6 +57,13 @@ pub fn stripe_cli() -> Result<PathBuf> {
     once(&FOUND, || find_file("STRIPE_CLI", "stripe", npm::is_pinned_stripe, npm::install_stripe))
 }
 
+/// The `node_modules` with the official `stripe` SDK and `pg`, pinned in `dev/stack/npm`. Scripts
+/// find them when `NODE_PATH` names it, if they use `require`; `import` does not look there.
+pub fn node_modules() -> Result<PathBuf> {
+    static FOUND: Once = Once::new();
+    once(&FOUND, || npm::install_packages().context("cannot install the npm packages"))
+}
+
 /// Found once per process: asking a program for its version costs more than the answer is worth.
 type Once = OnceLock<Result<PathBuf, String>>;
 

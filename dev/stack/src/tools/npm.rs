@@ -1,10 +1,12 @@
-//! Node, and the Stripe CLI that npm brings.
+//! Node, and what npm brings: the Stripe CLI, and the `stripe` and `pg` packages that receivers of
+//! webhooks written for Node use.
 //!
-//! `dev/stack/npm` pins the CLI. Its lock file names no registry. It holds an integrity for the
-//! wrapper and the Linux x86-64 binary; the other platforms' binaries are pinned by version only,
-//! because the registry at hand did not carry them.
+//! `dev/stack/npm` pins them all. Its lock file names no registry. It holds an integrity for every
+//! package but the CLI's binaries of other platforms than Linux x86-64, which are pinned by version
+//! only, because the registry at hand did not carry them.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,8 +17,10 @@ use crate::{command, workspace};
 
 const STRIPE_VERSION: &str = "1.52.0";
 
-/// What the Stripe CLI's package asks for.
-const NODE_MAJOR_MIN: u32 = 18;
+const PINS: [&str; 2] = ["package.json", "package-lock.json"];
+
+/// What the `stripe` package asks for.
+const NODE_MAJOR_MIN: u32 = 20;
 
 pub(super) fn is_recent_node(node: &Path) -> bool {
     major_version(node).is_ok_and(|major| major >= NODE_MAJOR_MIN) && command::on_path("npm").is_some()
@@ -32,23 +36,36 @@ pub(super) fn is_pinned_stripe(stripe: &Path) -> bool {
 }
 
 pub(super) fn install_stripe() -> Result<PathBuf> {
-    let home = install::once(
-        &install::tools_dir(),
-        &format!("stripe-{STRIPE_VERSION}"),
-        &format!("stripe {STRIPE_VERSION}"),
-        |fresh| {
-            let pins = workspace::root().join("dev/stack/npm");
-            for file in ["package.json", "package-lock.json"] {
-                fs::copy(pins.join(file), fresh.join(file))?;
-            }
-            // No scripts: the wrapper's would download the binary that its platform package has brought.
-            let mut npm = npm()?;
-            npm.current_dir(fresh).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-            command::stdout(&mut npm).map(drop)
-        },
-    )
-    .context("cannot install the Stripe CLI (an own copy can be named by STRIPE_CLI)")?;
-    Ok(home.join(format!("node_modules/@stripe/cli-{}/bin/stripe", platform()?)))
+    let packages =
+        install_packages().context("cannot install the Stripe CLI (an own copy can be named by STRIPE_CLI)")?;
+    Ok(packages.join(format!("@stripe/cli-{}/bin/stripe", platform()?)))
+}
+
+/// The `node_modules` with everything that is pinned.
+pub(super) fn install_packages() -> Result<PathBuf> {
+    let home = install::once(&install::tools_dir(), &format!("npm-{}", pins_digest()?), "npm packages", |fresh| {
+        for file in PINS {
+            fs::copy(pins_dir().join(file), fresh.join(file))?;
+        }
+        // No scripts: the CLI's would download the binary that its platform package has brought.
+        let mut npm = npm()?;
+        npm.current_dir(fresh).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        command::stdout(&mut npm).map(drop)
+    })?;
+    Ok(home.join("node_modules"))
+}
+
+fn pins_dir() -> PathBuf {
+    workspace::root().join("dev/stack/npm")
+}
+
+/// Changed pins get a folder of their own: what was installed from older ones lacks packages.
+fn pins_digest() -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for file in PINS {
+        fs::read(pins_dir().join(file))?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// npm by the name that the found Node goes with: a wheel holds no symbolic links, so its own
