@@ -102,11 +102,15 @@ impl Series {
         let rate = self.rates.last().map_or(RATE_AT_FIRST, |rate| rate * 2.0);
         let count = (rate * (window.warm_up + window.measured).as_secs_f64()) as usize;
         let deliveries = Deliveries::sign(next_number(count), count, subscriptions)?;
-        let pids = [receiver.pid(), database.pid()?, std::process::id()];
-        let (cpu, flushes) = (pids.map(machine::cpu_secs), database.log_flushes()?);
+        let postgres = database.pid()?;
+        let cpu = || {
+            let own = machine::cpu_secs(receiver.pid());
+            [own, machine::family_cpu_secs(postgres), machine::cpu_secs(std::process::id())]
+        };
+        let (before, flushes) = (cpu(), database.log_flushes()?);
         let (outcome, deliveries) = load::run(&receiver.address, self.connections, deliveries, window)?;
-        for (sum, (pid, before)) in self.cpu.iter_mut().zip(pids.into_iter().zip(cpu)) {
-            *sum += machine::cpu_secs(pid) - before;
+        for (sum, (after, before)) in self.cpu.iter_mut().zip(cpu().into_iter().zip(before)) {
+            *sum += after - before;
         }
         self.log_flushes += database.log_flushes()? - flushes;
         find_rows(database, receiver, &outcome, &deliveries)?;

@@ -24,8 +24,6 @@ struct Change {
     answered: i64,
     /// The statement that stored the event began.
     stored: i64,
-    /// The statement that noted the hand-over began.
-    handed_over: i64,
     /// Temporal's start of the run.
     started: i64,
     /// The transaction that wrote the count began.
@@ -37,10 +35,9 @@ struct Change {
 /// What of the time is whose: from one moment to another.
 type Span = (&'static str, fn(&Change) -> i64);
 
-const SPANS: [Span; 6] = [
+const SPANS: [Span; 5] = [
     ("answered → row of the event (delivery, signature, batch)", |it| it.stored - it.answered),
     ("row of the event → run started (ack, hand-over)", |it| it.started - it.stored),
-    ("row of the event → hand-over noted", |it| it.handed_over - it.stored),
     ("run started → count's transaction began (workflow task, step, read of Stripe)", |it| it.writing - it.started),
     ("count's transaction (locks, rows, count, audit)", |it| it.committed - it.writing),
     ("answered → committed: the whole way", |it| it.committed - it.answered),
@@ -104,11 +101,10 @@ fn runs(town: &Town) -> Result<HashMap<String, i64>> {
 fn changes(database: &Database, answered: &HashMap<&str, i64>, runs: &HashMap<String, i64>) -> Result<Vec<Change>> {
     let micros = |moment: &str| format!("(extract(epoch FROM {moment}) * 1000000)::bigint");
     let sql = format!(
-        "SELECT l.stripe_subscription_external_id, l.run_id, {}, {}, {}, {}
+        "SELECT l.stripe_subscription_external_id, l.run_id, {}, {}, {}
          FROM license_changes l JOIN stripe_webhook_events e ON e.stripe_event_id = l.event_ids[1]
          WHERE l.to_count = {QUANTITY}",
         micros("e.created_at"),
-        micros("e.dispatched_at"),
         micros("l.changed_at"),
         micros("pg_xact_commit_timestamp(l.xmin)"),
     );
@@ -120,9 +116,8 @@ fn changes(database: &Database, answered: &HashMap<&str, i64>, runs: &HashMap<St
             answered: *answered.get(subscription.as_str()).context("a change that nobody made")?,
             started: *runs.get(run).context("a run that Temporal does not list")?,
             stored: moment(0)?,
-            handed_over: moment(1)?,
-            writing: moment(2)?,
-            committed: moment(3)?,
+            writing: moment(1)?,
+            committed: moment(2)?,
         })
     };
     rows.iter().map(change).collect()

@@ -35,21 +35,24 @@ pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     Ok(kib(&peak) * 1024)
 }
 
-/// Seconds of processor time that a process has used, and its children with it if it forks its
-/// workers as Postgres does.
+/// Seconds of processor time that a process has used.
 pub(crate) fn cpu_secs(pid: u32) -> f64 {
-    let children = read(&format!("/proc/{pid}/task/{pid}/children"));
-    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-    own_cpu_secs(pid) + children.map(own_cpu_secs).sum::<f64>()
+    times(pid)[..2].iter().sum()
 }
 
-/// `utime` and `stime` of proc_pid_stat(5), in hundredths of a second; the name in brackets may
-/// hold spaces.
-fn own_cpu_secs(pid: u32) -> f64 {
+/// The same of a process and of all the children that it has and had, which is what Postgres is.
+pub(crate) fn family_cpu_secs(pid: u32) -> f64 {
+    let children = read(&format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    times(pid).iter().sum::<f64>() + children.map(cpu_secs).sum::<f64>()
+}
+
+/// `utime`, `stime` and those of the children that ended, of proc_pid_stat(5), where they are in
+/// hundredths of a second; the name in brackets may hold spaces.
+fn times(pid: u32) -> [f64; 4] {
     let stat = read(&format!("/proc/{pid}/stat"));
-    let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
-    let ticks = after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
+    let mut fields = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default().split(' ').skip(11);
+    [(); 4].map(|()| fields.next().and_then(|ticks| ticks.parse().ok()).unwrap_or(0.0) / 100.0)
 }
 
 /// The filesystem that a folder lies on; one in memory would make every commit free.

@@ -35,7 +35,7 @@ struct Arguments {
     /// About a minute for everything, to see that it runs; its figures mean little
     #[arg(long)]
     quick: bool,
-    /// Rounds of each receiver at each number of connections
+    /// Rounds of the shim and of the Node handler, in turns, at each number of connections
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
     /// Seconds of one round, after its warm-up
@@ -82,7 +82,9 @@ fn in_town(arguments: &Arguments, database: &Database) -> Result<()> {
     if arguments.wants(Part::HandOver) {
         under("Acks of the shim while Temporal and a worker run");
         let subscriptions: Vec<String> = town.subscriptions.iter().map(|it| it.id.clone()).collect();
-        acks::with_temporal(database, &town.shim, arguments.plan(), &subscriptions, |acknowledged| {
+        // One round each: what is acknowledged in seconds takes Temporal minutes to work off.
+        let plan = Plan { rounds: 1, ..arguments.plan() };
+        acks::with_temporal(database, &town.shim, plan, &subscriptions, |acknowledged| {
             wait_until_settled(database, acknowledged)
         })?;
         for (name, pid) in town.others() {

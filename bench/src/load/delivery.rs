@@ -175,7 +175,7 @@ mod tests {
         let mut buffer = deliveries.buffer();
         deliveries.write(&mut buffer, 2);
         let head = String::from_utf8_lossy(buffer.bytes()).into_owned();
-        let (_, at) = head.split_once("t=").expect("a time");
+        let (_, at) = head.split_once("Stripe-Signature: t=").expect("a time");
         let (at, rest) = at.split_once(",v1=").expect("a signature");
         let expected = signature(at.parse().expect("a number"), buffer.body()).expect("signs");
         assert_eq!(rest.as_bytes()[..64], expected);
