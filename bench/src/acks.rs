@@ -9,7 +9,7 @@ use crate::histogram::Histogram;
 use crate::load::{self, Deliveries, Outcome, Window};
 use crate::machine;
 use crate::receiver::Receiver;
-use crate::table::{self, millis, spread};
+use crate::table::{self, mib, millis, spread};
 
 /// How many connections send at once.
 const CONNECTIONS: [usize; 3] = [1, 32, 256];
@@ -18,8 +18,8 @@ const TARGET_CONNECTIONS: usize = 32;
 const P99_MAX: Duration = Duration::from_millis(25);
 const FACTOR_MIN: f64 = 3.0;
 const MEMORY_MAX: u64 = 64 << 20;
-/// Signed for a second of the first round; later ones go by the round before.
-const RATE_AT_FIRST: f64 = 20_000.0;
+/// Events signed for each second of a round, unless the last one was nearly that fast.
+const SIGNED_PER_SEC: f64 = 20_000.0;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ impl Series {
         window: Window,
         subscriptions: &[String],
     ) -> Result<usize> {
-        let rate = self.rates.last().map_or(RATE_AT_FIRST, |rate| rate * 2.0);
+        let rate = self.rates.last().map_or(0.0, |rate| rate * 2.0).max(SIGNED_PER_SEC);
         let count = (rate * (window.warm_up + window.measured).as_secs_f64()) as usize;
         let deliveries = Deliveries::sign(next_number(count), count, subscriptions)?;
         let postgres = database.pid()?;
@@ -122,6 +122,8 @@ impl Series {
     fn add(&mut self, outcome: Outcome, window: Window) -> Result<()> {
         ensure!(outcome.window * 2 > window.measured, "the signed events ran out early; measure for longer");
         self.rates.push(outcome.rate());
+        let (rate, p99) = (outcome.rate(), millis(outcome.times.percentile(0.99)));
+        eprintln!("  {}, {} connection(s): {rate:.0} events/s, p99 {p99}", self.receiver, self.connections);
         self.times.merge(&outcome.times);
         self.refused += outcome.refused;
         self.acknowledged += outcome.acknowledged.len();
@@ -209,12 +211,8 @@ fn print_memory(receivers: &[&Receiver]) -> Result<()> {
             "shim" => format!("  wanted: under {} MiB  {}", MEMORY_MAX >> 20, met(peak < MEMORY_MAX)),
             _ => String::new(),
         };
-        println!(
-            "  Most memory of the {} at once, {} connections included: {:.1} MiB{target}",
-            receiver.name,
-            CONNECTIONS[2],
-            peak as f64 / f64::from(1 << 20)
-        );
+        let (name, most, peak) = (receiver.name, CONNECTIONS[2], mib(peak));
+        println!("  Most memory of the {name} at once, {most} connections included: {peak}{target}");
     }
     println!();
     Ok(())

@@ -23,7 +23,7 @@ use stack::{binaries, deadline};
 use crate::acks::Plan;
 use crate::database::Database;
 use crate::load::Window;
-use crate::table::millis;
+use crate::table::{mib, millis};
 use crate::town::{NAME, Town};
 
 /// Measures the shim beside a Node handler, and the way from a change at Stripe to the row
@@ -88,10 +88,7 @@ fn in_town(arguments: &Arguments, database: &Database) -> Result<()> {
             wait_until_settled(database, acknowledged)
         })?;
         for (name, pid) in town.others() {
-            println!(
-                "  Most memory of the {name} at once: {:.1} MiB",
-                machine::peak_memory(pid)? as f64 / f64::from(1 << 20)
-            );
+            println!("  Most memory of the {name} at once: {}", mib(machine::peak_memory(pid)?));
         }
         println!();
     }
