@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What the product is developed with. It may use anything, and the product none of it.
-const TOOLS: [&str; 3] = ["stripe-sim", "stack", "e2e"];
+const TOOLS: [&str; 4] = ["stripe-sim", "stack", "bench", "e2e"];
 
 /// Runtimes, databases and HTTP: a workflow that could name one would sooner or later use it.
 const NOT_FOR_WORKFLOWS: [&str; 5] = ["tokio", "sqlx", "reqwest", "hyper", "axum"];
