@@ -124,7 +124,29 @@ impl Double {
     pub fn set_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
         let path = format!("/subscriptions/{subscription}");
         let item = self.get(&path)?["items"]["data"][0]["id"].as_str().context("an item")?.to_owned();
-        self.post(&path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity.to_string())]).map(drop)
+        let item = [("items[0][id]", item.as_str()), ("items[0][quantity]", &quantity.to_string())];
+        // Without a proration nothing else happens that there would be events of.
+        self.post(&path, &[item[0], item[1], ("proration_behavior", "none")]).map(drop)
+    }
+
+    /// Has the quantity of a subscription's only item change when its period ends.
+    pub fn schedule_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
+        let made = self.post("/subscription_schedules", &[("from_subscription", subscription)])?;
+        let (id, phase) = (made["id"].as_str().context("a schedule")?, &made["phases"][0]);
+        let (start, end) = (phase["start_date"].to_string(), phase["end_date"].to_string());
+        let item = &phase["items"][0];
+        let (price, now) = (item["price"].as_str().context("a price")?, item["quantity"].to_string());
+        let form = [
+            ("end_behavior", "release"),
+            ("phases[0][start_date]", &start),
+            ("phases[0][end_date]", &end),
+            ("phases[0][items][0][price]", price),
+            ("phases[0][items][0][quantity]", &now),
+            ("phases[1][items][0][price]", price),
+            ("phases[1][items][0][quantity]", &quantity.to_string()),
+            ("phases[1][proration_behavior]", "none"),
+        ];
+        self.post(&format!("/subscription_schedules/{id}"), &form).map(drop)
     }
 
     /// Changes the quantity, and holds the read that the change will lead to.

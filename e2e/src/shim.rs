@@ -126,6 +126,12 @@ impl Shim {
         read(&self.log)
     }
 
+    /// Waits until it has found that Temporal answers.
+    pub fn wait_until_it_hands_over(&self) -> Result<()> {
+        let found = || self.log().contains("events are handed over").then_some(());
+        self.process.until("the shim to find Temporal", START, found)
+    }
+
     /// The process.
     pub fn process(&self) -> &Process {
         &self.process

@@ -112,6 +112,8 @@ impl Scene {
         let (at_shim, at_worker) = place.hold_points();
         self.world.start_worker(&settings(at_worker))?;
         let mut shim = Some(self.world.start_shim_on(&self.line, &settings(at_shim))?);
+        // Before that an event is left to the relay, and does not come by every place.
+        shim.as_ref().context("a shim runs")?.wait_until_it_hands_over()?;
         let stop = self.change_and_stop(place, &folder)?;
         self.wait_until_stopped(&stop)?;
         self.replace(victim, &mut shim)?;

@@ -68,7 +68,8 @@ fn a_late_event_revives_nothing() -> Result<()> {
     world.assert_accounted()
 }
 
-/// Twenty orders of the events of one life go through everything.
+/// Twenty orders of the events of one life go through everything: created, updated three times,
+/// a schedule that is applied, and for every other one the end.
 #[test]
 fn twenty_orders_of_a_life_end_alike() -> Result<()> {
     let world = World::named("orders").start()?;
@@ -82,10 +83,12 @@ fn twenty_orders_of_a_life_end_alike() -> Result<()> {
         let purchase = Purchase { customer, subscription, quantity: 10 };
         world.onboard(&purchase)?.result()?;
         (1..=3).try_for_each(|n| world.stripe.set_quantity(&purchase.subscription, 10 + n + life))?;
-        if life % 2 == 0 {
-            world.stripe.cancel(&purchase.subscription)?;
-        }
-        lives.push((purchase, if life % 2 == 0 { 0 } else { 13 + life }));
+        world.stripe.schedule_quantity(&purchase.subscription, 5 + life)?;
+        lives.push((purchase, if life % 2 == 0 { 0 } else { 5 + life }));
+    }
+    world.stripe.advance(32 * 24 * 60 * 60)?;
+    for (purchase, _) in lives.iter().filter(|(_, count)| *count == 0) {
+        world.stripe.cancel(&purchase.subscription)?;
     }
     for seed in 1.. {
         if world.stripe.release_shuffled(seed)?.is_empty() {
@@ -95,6 +98,8 @@ fn twenty_orders_of_a_life_end_alike() -> Result<()> {
     lives.iter().try_for_each(|(purchase, count)| world.wait_for_count(&purchase.customer, *count))?;
     world.wait_until_settled()?;
     lives.iter().try_for_each(|(purchase, count)| world.wait_for_count(&purchase.customer, *count))?;
+    let waiting = "SELECT count(*) FROM stripe_subscriptions WHERE scheduled_quantity IS NOT NULL";
+    ensure!(world.value(waiting)? == "0", "a change that was applied still waits");
     world.assert_accounted()
 }
 
@@ -166,6 +171,29 @@ fn an_ended_runs_events_are_handed_over_again() -> Result<()> {
         world.assert_accounted()?;
     }
     Ok(())
+}
+
+/// More events than one read takes, of a subscription that is refused for good: each is noted as
+/// failed, and Stripe is not asked over and over.
+#[test]
+fn many_events_of_a_refused_subscription_fail_once() -> Result<()> {
+    let world = World::named("refused").start()?;
+    let shim = world.start_shim(&[])?;
+    let purchase = onboarded(&world)?;
+    let read = world.stripe.hold("GET", "/v1/subscriptions/sub_1Gone", "before", 0)?;
+    for n in 0..700 {
+        let answer = shim.deliver(&subscription_event(&format!("evt_1Gone{n}"), "sub_1Gone"))?;
+        ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
+    }
+    world.wait_until_dispatched("evt_1Gone", 700)?;
+    world.stripe.release(&read)?;
+    let statuses = world.wait_until_settled()?;
+    ensure!(statuses == [("failed".to_owned(), 700)], "{statuses:?}");
+    let reason = world.value("SELECT min(processing_error) FROM stripe_webhook_events")?;
+    ensure!(reason.starts_with("StripeNotFound: sub_1Gone does not exist"), "{reason}");
+    let reads = world.stripe.requests()?.iter().filter(|it| it.path.ends_with("sub_1Gone")).count();
+    ensure!(reads < 10, "{reads} reads of what is not there");
+    world.wait_for_count(&purchase.customer, 10)
 }
 
 /// While Stripe does not answer, signals pile up. The run begins anew before the server refuses
@@ -250,7 +278,10 @@ fn temporal_away_for_a_minute() -> Result<()> {
     world.wait_until_settled()?;
     world.kill_temporal()?;
     let (away, mut quantity) = (Instant::now(), 10);
-    while away.elapsed() < Duration::from_secs(60) {
+    for second in 0..60 {
+        deadline::poll("the next second", Duration::from_secs(90), || {
+            Ok((away.elapsed() >= Duration::from_secs(second)).then_some(()))
+        })?;
         quantity += 1;
         for purchase in &purchases {
             world.stripe.set_quantity(&purchase.subscription, quantity)?;
