@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use crate::books::Books;
 use crate::chance::Chance;
 use crate::check;
-use crate::life::{Birth, Life};
+use crate::facts::Birth;
+use crate::life::Life;
 use crate::shop::{RUNTIME, Shop};
 
 /// How many lives; `TENANTRY_LIVES` changes it.
@@ -118,11 +119,12 @@ impl Place {
     fn live(&self, chance: Chance, books: &mut Books) -> Result<Over> {
         let untouched = books.fingerprint(&self.bystander)?;
         let mut life = Life::begin(&self.shop, books, chance)?;
-        let lived = life.live(&self.bystander).and_then(|()| check::life(&mut life, &self.license_prices));
+        let lived =
+            life.live(&self.bystander).and_then(|()| check::life(life.books, &life.facts, &self.license_prices));
         lived.with_context(|| format!("the story:\n  {}", life.story.join("\n  ")))?;
-        let (tenant, is_born) = (life.tenant.clone(), life.birth != Birth::Never);
-        let came_to = check::came_to(&mut life)?.into_iter().map(|end| (end, 1)).collect();
-        life.buyer.leave()?;
+        let (tenant, is_born) = (life.facts.tenant.clone(), life.facts.birth != Birth::Never);
+        let came_to = check::came_to(life.books, &life.facts)?.into_iter().map(|end| (end, 1)).collect();
+        life.facts.buyer.leave()?;
         let mut fingerprints = vec![(self.bystander.clone(), untouched)];
         if is_born {
             fingerprints.push((tenant.clone(), books.fingerprint(&tenant)?));

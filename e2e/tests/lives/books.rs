@@ -1,6 +1,7 @@
 //! What the database holds, asked and prepared with SQL of the tests' own.
 
 use anyhow::{Context, Result};
+use e2e::World;
 use stack::psql::Rows;
 use stack::{Session, shared};
 
@@ -22,6 +23,11 @@ pub(crate) struct Change {
 impl Books {
     pub(crate) fn open() -> Result<Self> {
         Ok(Self(shared::postgres()?.session(&shop::database()?)?))
+    }
+
+    /// Those of a whole world.
+    pub(crate) fn of(world: &World) -> Result<Self> {
+        Ok(Self(world.session()?))
     }
 
     pub(crate) fn run(&mut self, sql: &str) -> Result<Rows> {

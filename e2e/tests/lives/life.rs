@@ -1,46 +1,24 @@
 //! A life: what a customer does at Stripe, and everything that can happen to the events of it
 //! on their way into the rows.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
+use e2e::Double;
 use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::books::Books;
 use crate::buyer::Buyer;
 use crate::chance::Chance;
+use crate::facts::{Birth, Event, Facts};
 use crate::product::{Batch, Ended, Read};
 use crate::shop::{RUNTIME, Shop};
-
-/// When the customer gets its tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Birth {
-    First,
-    Midway,
-    Last,
-    Never,
-}
-
-/// An event, and the subscription that it speaks of.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Event {
-    pub(crate) id: String,
-    pub(crate) subscription: String,
-    /// The snapshot event that tells of the same change.
-    pub(crate) twin_of: Option<String>,
-}
 
 /// A life under way.
 pub(crate) struct Life<'a> {
     shop: &'a Shop,
     pub(crate) books: &'a mut Books,
     chance: Chance,
-    pub(crate) buyer: Buyer<'a>,
-    pub(crate) tenant: String,
-    /// Without it the tenant's count is unlimited until something is known.
-    pub(crate) count_follows: bool,
-    pub(crate) birth: Birth,
+    pub(crate) facts: Facts<'a>,
     is_born: bool,
     /// The newest event of the double's that was looked at.
     looked_at: Option<String>,
@@ -50,12 +28,6 @@ pub(crate) struct Life<'a> {
     due: Vec<Event>,
     /// Reads whose answers wait to be written.
     reads: Vec<Read>,
-    /// All events there ever were.
-    pub(crate) events: BTreeSet<Event>,
-    /// Subscriptions tagged with somebody else's tenant.
-    pub(crate) foreign: BTreeSet<String>,
-    /// Every state that Stripe was ever in, as far as it was looked at.
-    pub(crate) past: Vec<Value>,
     pub(crate) story: Vec<String>,
 }
 
@@ -81,43 +53,26 @@ impl<'a> Life<'a> {
         let story = vec![format!("{} is tagged {tag:?}; {tenant} is born {birth:?}", buyer.id)];
         let mut looked_at = None;
         new_events(shop, &mut looked_at)?;
-        let (on_the_way, due, reads, events) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
-        let (foreign, past, is_born) = (BTreeSet::new(), Vec::new(), false);
-        Ok(Self {
-            shop,
-            books,
-            chance,
-            buyer,
-            tenant,
-            count_follows,
-            birth,
-            is_born,
-            looked_at,
-            on_the_way,
-            due,
-            reads,
-            events,
-            foreign,
-            past,
-            story,
-        })
+        let (on_the_way, due, reads) = (Vec::new(), Vec::new(), Vec::new());
+        let facts = Facts { count_follows, ..Facts::new(buyer, tenant, birth) };
+        Ok(Self { shop, books, chance, facts, is_born: false, looked_at, on_the_way, due, reads, story })
     }
 
     /// Lives it to its end: afterwards nothing is on the way and nothing is waiting.
     pub(crate) fn live(&mut self, bystander: &str) -> Result<()> {
-        if self.birth == Birth::First {
+        if self.facts.birth == Birth::First {
             self.be_born()?;
         }
         self.subscribe(bystander)?;
         for _ in 0..4 + self.chance.below(8) {
-            let did = self.buyer.act(&mut self.chance)?;
+            let did = self.facts.buyer.act(&mut self.chance)?;
             self.tell(did);
             self.look()?;
             for _ in 0..self.chance.below(4) {
                 self.happen()?;
             }
         }
-        if self.birth == Birth::Midway && !self.is_born {
+        if self.facts.birth == Birth::Midway && !self.is_born {
             self.be_born()?;
         }
         self.finish()
@@ -125,9 +80,9 @@ impl<'a> Life<'a> {
 
     fn subscribe(&mut self, bystander: &str) -> Result<()> {
         let foreign = self.chance.percent(8).then_some(bystander);
-        let did = self.buyer.subscribe(&mut self.chance, foreign)?;
+        let did = self.facts.buyer.subscribe(&mut self.chance, foreign)?;
         if foreign.is_some() {
-            self.foreign.extend(self.buyer.subscriptions.last().cloned());
+            self.facts.foreign.extend(self.facts.buyer.subscriptions.last().cloned());
         }
         self.tell(did);
         self.look()
@@ -141,7 +96,7 @@ impl<'a> Life<'a> {
         self.settle_down()?;
         self.reads = slow;
         self.settle_down()?;
-        if self.birth == Birth::Last {
+        if self.facts.birth == Birth::Last {
             self.be_born()?;
         }
         for _ in 0..3 {
@@ -172,7 +127,7 @@ impl<'a> Life<'a> {
     fn something_rare(&mut self) -> Result<()> {
         match self.chance.below(3) {
             0 => self.relay(),
-            1 if self.birth == Birth::Midway && !self.is_born => self.be_born(),
+            1 if self.facts.birth == Birth::Midway && !self.is_born => self.be_born(),
             _ => self.handle_twice_at_once(),
         }
     }
@@ -202,13 +157,14 @@ impl<'a> Life<'a> {
         while let Some(batch) = self.batch() {
             batches.push(batch);
         }
-        if self.birth != Birth::Midway || self.is_born {
+        if self.facts.birth != Birth::Midway || self.is_born {
             return self.run(batches).map(drop);
         }
         self.is_born = true;
         self.tell("born meanwhile".to_owned());
-        let (product, tenant, customer) = (self.shop.product.clone(), self.tenant.clone(), self.buyer.id.clone());
-        let count_follows = self.count_follows;
+        let (product, tenant, customer) =
+            (self.shop.product.clone(), self.facts.tenant.clone(), self.facts.buyer.id.clone());
+        let count_follows = self.facts.count_follows;
         let birth = RUNTIME.spawn(async move { product.create_tenant(&tenant, Some(&customer), count_follows).await });
         self.run(batches)?;
         RUNTIME.block_on(birth)?
@@ -263,7 +219,7 @@ impl<'a> Life<'a> {
         let ended = match RUNTIME.block_on(self.shop.product.write(&read))? {
             Some(ended) => ended,
             None => {
-                if self.birth == Birth::Midway && !self.is_born && self.chance.percent(30) {
+                if self.facts.birth == Birth::Midway && !self.is_born && self.chance.percent(30) {
                     self.be_born()?;
                 }
                 RUNTIME.block_on(self.shop.product.write_or_park(&read))?
@@ -282,40 +238,46 @@ impl<'a> Life<'a> {
     }
 
     fn hand_over_again(&mut self, batch: &Batch) {
-        let again = self.events.iter().filter(|event| batch.events.contains(&event.id)).cloned();
+        let again = self.facts.events.iter().filter(|event| batch.events.contains(&event.id)).cloned();
         self.due.extend(again);
     }
 
     /// Hands over what is open, as the relay does.
     fn relay(&mut self) -> Result<()> {
-        let open = self.books.events(&self.buyer.subscriptions)?;
+        let open = self.books.events(&self.facts.buyer.subscriptions)?;
         let pending: Vec<_> = open.iter().filter(|row| row[2] == "pending").collect();
         let of = |subscription: &String| -> Vec<String> {
             pending.iter().filter(|row| row[1] == *subscription).map(|row| row[0].clone()).collect()
         };
-        let batches: Vec<Batch> =
-            self.buyer.subscriptions.iter().map(|subscription| Batch::new(subscription, &of(subscription))).collect();
+        let batches: Vec<Batch> = self
+            .facts
+            .buyer
+            .subscriptions
+            .iter()
+            .map(|subscription| Batch::new(subscription, &of(subscription)))
+            .collect();
         self.run(batches.into_iter().filter(|batch| !batch.events.is_empty()).collect()).map(drop)
     }
 
     fn be_born(&mut self) -> Result<()> {
         self.is_born = true;
         self.tell("born".to_owned());
-        let birth = self.shop.product.create_tenant(&self.tenant, Some(&self.buyer.id), self.count_follows);
+        let birth =
+            self.shop.product.create_tenant(&self.facts.tenant, Some(&self.facts.buyer.id), self.facts.count_follows);
         RUNTIME.block_on(birth)
     }
 
     /// Notes what Stripe says now, and the events that it has made since.
     fn look(&mut self) -> Result<()> {
-        self.past.extend(self.buyer.all_at_stripe()?);
+        self.facts.past.extend(self.facts.buyer.all_at_stripe()?);
         for event in new_events(self.shop, &mut self.looked_at)? {
             if self.chance.percent(20) {
                 let twin = Event { id: format!("{}thin", event.id), twin_of: Some(event.id.clone()), ..event.clone() };
                 self.on_the_way.push(twin.clone());
-                self.events.insert(twin);
+                self.facts.events.insert(twin);
             }
             self.on_the_way.push(event.clone());
-            self.events.insert(event);
+            self.facts.events.insert(event);
         }
         Ok(())
     }
@@ -327,23 +289,29 @@ impl<'a> Life<'a> {
 
 /// The events about subscriptions that the double has made since `looked_at`, the oldest first.
 pub(crate) fn new_events(shop: &Shop, looked_at: &mut Option<String>) -> Result<Vec<Event>> {
+    Ok(new_envelopes(&shop.double, looked_at)?.iter().filter_map(event).collect())
+}
+
+/// All that it has made since, whatever they are about.
+pub(crate) fn new_envelopes(double: &Double, looked_at: &mut Option<String>) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     loop {
         // Forwards, since a page before a cursor is the one that is next to it.
         let cursor = looked_at.as_ref().map(|id| format!("&ending_before={id}")).unwrap_or_default();
-        let page = shop.double.get(&format!("/events?limit=100{cursor}"))?;
+        let page = double.get(&format!("/events?limit=100{cursor}"))?;
         let events = page["data"].as_array().context("a list")?;
         if let Some(newest) = events.first().and_then(|event| event["id"].as_str()) {
             *looked_at = Some(newest.to_owned());
         }
-        found.extend(events.iter().rev().filter_map(event));
+        found.extend(events.iter().rev().cloned());
         if page["has_more"] != true || cursor.is_empty() {
             return Ok(found);
         }
     }
 }
 
-fn event(event: &Value) -> Option<Event> {
+/// A snapshot event about a subscription or its schedule, if it is one.
+pub(crate) fn event(event: &Value) -> Option<Event> {
     let (kind, object) = (event["type"].as_str()?, &event["data"]["object"]);
     let subscription = match kind {
         kind if kind.starts_with("customer.subscription.") => object["id"].as_str()?,

@@ -39,7 +39,8 @@ pub(crate) struct Prices {
 }
 
 impl Prices {
-    fn at(double: &Double) -> Result<Self> {
+    /// Puts them on sale.
+    pub(crate) fn at(double: &Double) -> Result<Self> {
         let price = |interval, usage| {
             let product = [("product_data[name]", "Seats"), ("currency", "usd"), ("unit_amount", "1000")];
             let recurring = [("recurring[interval]", interval), ("recurring[usage_type]", usage)];

@@ -1,6 +1,7 @@
 //! End to end: each module is one promise of a purchase.
 
 mod commands;
+mod event_budget;
 mod event_commands;
 mod event_kills;
 mod event_way;
@@ -16,3 +17,4 @@ mod truth;
 mod webhook;
 mod webhook_life;
 mod webhook_relay;
+mod webhook_sdk;

@@ -8,18 +8,25 @@
 use std::fs;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use e2e::World;
+use e2e::{Run, World, WorldBuilder};
 use serde_json::json;
 use stack::workspace;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowFetchHistoryOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::CreateTenant;
+use workflows::{CreateTenant, SyncSubscription};
 
-/// What a history is called, and the workflow whose latest run it is of.
-type Named = Vec<(&'static str, String)>;
+use crate::sync_runs;
+
+/// What a history is called, the id of its workflow, and of its run if it is not the latest.
+pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
+
+/// Gives a run's history its name.
+pub(crate) fn name(called: &'static str, run: &Run) -> (&'static str, String, Option<String>) {
+    (called, run.workflow_id.clone(), run.run_id.clone())
+}
 
 /// One run of each kind of way.
 fn runs(world: &World) -> Result<Named> {
@@ -40,15 +47,14 @@ fn runs(world: &World) -> Result<Named> {
     lost["stripe_subscription_id"] = json!("sub_1Lost");
     let lost = world.start_with("create-tenant-lost", &lost.to_string())?;
     lost.failure()?;
-    let named = [
-        ("whole", whole),
-        ("again", again),
-        ("bare", bare),
-        ("customer_only", customer),
-        ("misfit", misfit),
-        ("lost", lost),
-    ];
-    Ok(named.into_iter().map(|(name, run)| (name, run.workflow_id)).collect())
+    Ok(vec![
+        name("whole", &whole),
+        name("again", &again),
+        name("bare", &bare),
+        name("customer_only", &customer),
+        name("misfit", &misfit),
+        name("lost", &lost),
+    ])
 }
 
 /// Runs that took a turn because something happened between two of their steps.
@@ -61,7 +67,7 @@ fn disturbed(world: &World) -> Result<Named> {
     world.start_with("create-tenant-quick", &quick.to_string())?.result()?;
     world.release()?;
     run.result()?;
-    Ok(vec![("claim_lost", run.workflow_id)])
+    Ok(vec![name("claim_lost", &run)])
 }
 
 fn cancelled(world: &World) -> Result<Named> {
@@ -70,11 +76,16 @@ fn cancelled(world: &World) -> Result<Named> {
     run.cancel()?;
     world.release()?;
     run.ending(std::time::Duration::from_secs(60))?;
-    Ok(vec![("cancelled", run.workflow_id)])
+    Ok(vec![name("cancelled", &run)])
 }
 
-fn worlds() -> Result<(Vec<World>, Named)> {
-    let named = |name: &str| World::named(name).setting("WORKER_CACHED_WORKFLOWS", "0");
+/// With no cache every workflow task replays its run from the start, so this also drives
+/// replay through the real worker, task by task.
+fn named(name: &str) -> WorldBuilder {
+    World::named(name).setting("WORKER_CACHED_WORKFLOWS", "0")
+}
+
+fn onboardings() -> Result<(Vec<World>, Named)> {
     let plain = named("histories").start()?;
     let overtaken = named("histories-overtaken").setting("TENANTRY_HOLD_AT", "before:createTenant").start()?;
     let stopped = named("histories-stopped").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
@@ -82,21 +93,35 @@ fn worlds() -> Result<(Vec<World>, Named)> {
     Ok((vec![plain, overtaken, stopped], all))
 }
 
-/// With no cache every workflow task replays its run from the start, so this also drives
-/// replay through the real worker, task by task.
+/// The long run is let alone: replaying it from the start at each of its tasks would take minutes.
+fn syncs() -> Result<(Vec<World>, Named)> {
+    let (plain, flood) = (named("histories-sync").start()?, World::named("histories-flood").start()?);
+    let all = [sync_runs::runs(&plain)?, sync_runs::flooded(&flood)?].concat();
+    Ok((vec![plain, flood], all))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn todays_runs_and_the_recorded_ones_replay() -> Result<()> {
-    let (worlds, runs) = tokio::task::spawn_blocking(worlds).await??;
+async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("create_tenant", onboardings).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_syncs_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("sync_subscription", syncs).await
+}
+
+async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -> Result<()> {
+    let (worlds, runs) = tokio::task::spawn_blocking(runs).await??;
     let client = client(&worlds[0].temporal.address()).await?;
     let mut histories = Vec::new();
-    for (name, workflow_id) in &runs {
-        let history = fetch(&client, workflow_id).await?;
+    for (name, workflow_id, run_id) in &runs {
+        let history = fetch(&client, workflow_id, run_id.clone()).await?;
         if std::env::var_os("TENANTRY_RECORD_HISTORIES").is_some() {
-            fs::write(folder().join(format!("create_tenant.{name}.json")), &history)?;
+            fs::write(folder().join(format!("{workflow}.{name}.json")), &history)?;
         }
         histories.push((format!("today's {name}"), history));
     }
-    let recorded = recorded()?;
+    let recorded = recorded(workflow)?;
     ensure!(recorded.len() >= runs.len(), "only {} recorded histories", recorded.len());
     histories.extend(recorded);
     replay(histories).await?;
@@ -104,35 +129,49 @@ async fn todays_runs_and_the_recorded_ones_replay() -> Result<()> {
     Ok(())
 }
 
-/// A replay that cannot fail would prove nothing: this history has a step that no code takes.
+/// A replay that cannot fail would prove nothing: these histories have a step that no code takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
-    let whole = fs::read_to_string(folder().join("create_tenant.whole.json"))?;
-    ensure!(whole.contains("insertStripeCustomer"), "the recorded run has no such step");
-    let changed = whole.replace("insertStripeCustomer", "insertSomethingElse");
-    let Err(error) = replay(vec![("changed".to_owned(), changed.into_bytes())]).await else {
-        return Err(anyhow!("a changed history replayed"));
-    };
-    ensure!(format!("{error:#}").contains("nondeterministic"), "{error:#}");
+    for (history, step) in [
+        ("create_tenant.whole", "insertStripeCustomer"),
+        ("sync_subscription.whole", "syncSubscription"),
+        ("sync_subscription.failed", "failEvents"),
+        ("sync_subscription.anew", "syncSubscription"),
+    ] {
+        let recorded = fs::read_to_string(folder().join(format!("{history}.json")))?;
+        let step = format!("{{\"name\":\"{step}\"}}");
+        ensure!(recorded.contains(&step), "{history} has no such step");
+        let changed = recorded.replace(&step, "{\"name\":\"somethingElse\"}");
+        let Err(error) = replay(vec![("changed".to_owned(), changed.into_bytes())]).await else {
+            return Err(anyhow!("a changed {history} replayed"));
+        };
+        ensure!(format!("{error:#}").contains("nondeterministic"), "{history}: {error:#}");
+    }
     Ok(())
 }
 
 async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
     for (name, bytes) in histories {
-        let replayer =
-            WorkflowReplayer::new(WorkflowReplayerOptions::new().register_workflow::<CreateTenant>()?.build())?;
+        let options = WorkflowReplayerOptions::new()
+            .register_workflow::<CreateTenant>()?
+            .register_workflow::<SyncSubscription>()?;
+        let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;
         result.with_context(|| format!("{name} does not replay"))?;
     }
     Ok(())
 }
 
-fn recorded() -> Result<Vec<(String, Vec<u8>)>> {
-    let files = fs::read_dir(folder())?.map(|entry| {
-        let path = entry?.path();
-        Ok((path.display().to_string(), fs::read(&path)?))
-    });
-    files.collect()
+fn recorded(workflow: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.split('.').next() == Some(workflow) {
+            found.push((name, fs::read(entry.path())?));
+        }
+    }
+    Ok(found)
 }
 
 fn folder() -> std::path::PathBuf {
@@ -145,8 +184,10 @@ async fn client(address: &str) -> Result<Client> {
     Ok(Client::new(connection, ClientOptions::new("default").build())?)
 }
 
-async fn fetch(client: &Client, workflow_id: &str) -> Result<Vec<u8>> {
-    let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+async fn fetch(client: &Client, workflow_id: &str, run_id: Option<String>) -> Result<Vec<u8>> {
+    let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(workflow_id).maybe_run_id(run_id);
+    let info = info.build();
+    let handle = info.bind_untyped(client.clone());
     let history = handle.fetch_history(WorkflowFetchHistoryOptions::builder().build());
     Ok(history.to_json().await?)
 }

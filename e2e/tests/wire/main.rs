@@ -3,3 +3,4 @@
 
 mod histories;
 mod names;
+mod sync_runs;
