@@ -108,10 +108,12 @@ fn failed(post: &Post<'_>) -> Result<Named> {
     Ok(vec![name("failed", &run)])
 }
 
+/// The read under way is waited for; what came meanwhile is left.
 fn cancelled(post: &Post<'_>) -> Result<Named> {
     let purchase = onboarded(post.world)?;
     let hold = post.hold_read("cancelled", &purchase.subscription)?;
-    let run = post.run(&purchase.subscription, 1)?;
+    post.deliver("left", &purchase.subscription)?;
+    let run = post.run(&purchase.subscription, 2)?;
     run.cancel()?;
     post.world.stripe.release(&hold)?;
     let ending = run.ending(Duration::from_secs(60))?;
