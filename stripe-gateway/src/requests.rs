@@ -7,6 +7,7 @@ use domain::names::metadata;
 use domain::stripe::{CheckoutSession, StripeAccount, StripeCustomer, StripeSubscription};
 use serde::de::IgnoredAny;
 use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription};
+use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_checkout::checkout_session::RetrieveCheckoutSession;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 use stripe_core::customer::{RetrieveCustomer, UpdateCustomer};
@@ -18,6 +19,9 @@ use crate::wire;
 /// Expansion stops at four levels, see <https://docs.stripe.com/expand>; this is just four.
 const PRODUCT_OF_EACH_ITEM: &str = "items.data.price.product";
 const SCHEDULE: &str = "schedule";
+const PRODUCT_IN_A_LIST: &str = "data.price.product";
+/// The most that a list gives at a time.
+const PAGE: i64 = 100;
 
 /// What an onboarded customer is tagged with.
 #[derive(Clone, Debug)]
@@ -60,11 +64,31 @@ impl Stripe {
         Ok(self.get::<wire::Customer>(request, id.as_str()).await?.alive()?)
     }
 
-    /// A subscription with the product of each of its items, and its schedule.
+    /// A subscription with all of its items, the product of each, and its schedule.
     pub async fn subscription(&self, id: &StripeSubscriptionId) -> Result<StripeSubscription, Error> {
         let expand = [PRODUCT_OF_EACH_ITEM, SCHEDULE].map(str::to_owned);
         let request = RetrieveSubscription::new(id.as_str()).expand(expand).build();
-        Ok(self.get::<wire::Subscription>(request, id.as_str()).await?.into())
+        let mut read = self.get::<wire::Subscription>(request, id.as_str()).await?;
+        if read.items.has_more {
+            read.items = self.items_of(id).await?;
+        }
+        Ok(read.into())
+    }
+
+    /// All items of a subscription; the object itself holds a first page only, in any order.
+    async fn items_of(&self, id: &StripeSubscriptionId) -> Result<wire::List<wire::Item>, Error> {
+        let mut items = wire::List::<wire::Item> { data: Vec::new(), has_more: true };
+        while items.has_more {
+            let mut list = ListSubscriptionItem::new(id.as_str()).limit(PAGE).expand([PRODUCT_IN_A_LIST.to_owned()]);
+            if let Some(last) = items.data.last() {
+                list = list.starting_after(last.id.as_str());
+            }
+            let page = self.get::<wire::List<wire::Item>>(list.build(), id.as_str()).await?;
+            // An empty page would be asked for again, for ever.
+            items.has_more = page.has_more && !page.data.is_empty();
+            items.data.extend(page.data);
+        }
+        Ok(items)
     }
 
     /// A checkout session.

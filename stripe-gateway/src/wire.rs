@@ -90,7 +90,7 @@ pub(crate) struct Subscription {
     id: StripeSubscriptionId,
     customer: StripeCustomerId,
     status: Status,
-    items: List<Item>,
+    pub(crate) items: List<Item>,
     created: i64,
     cancel_at: Option<i64>,
     cancel_at_period_end: bool,
@@ -100,14 +100,16 @@ pub(crate) struct Subscription {
     metadata: BTreeMap<String, String>,
 }
 
+/// A page of a list, see <https://docs.stripe.com/api/pagination>. Lists inside objects are pages too.
 #[derive(Deserialize)]
-struct List<T> {
-    data: Vec<T>,
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) has_more: bool,
 }
 
 #[derive(Deserialize)]
-struct Item {
-    id: SubscriptionItemId,
+pub(crate) struct Item {
+    pub(crate) id: SubscriptionItemId,
     price: Price,
     quantity: Option<LicenseCount>,
     current_period_start: i64,

@@ -7,6 +7,9 @@ use super::kind::Kind;
 use super::list::list;
 use super::{World, number, text};
 
+/// A list inside an object is a first page of the usual length (<https://docs.stripe.com/api/pagination>).
+const EMBEDDED_MAX: usize = 10;
+
 impl World {
     /// The object as the API shows it, nothing expanded.
     pub(crate) fn present(&self, row: &Value) -> Value {
@@ -35,8 +38,10 @@ impl World {
     }
 
     fn items_of(&self, subscription: &Value) -> Value {
-        let items = self.item_rows(subscription).into_iter().map(|row| self.present(row)).collect();
-        list(items, false, &format!("/v1/subscription_items?subscription={}", text(subscription, "id")))
+        let rows = self.item_rows(subscription);
+        let has_more = rows.len() > EMBEDDED_MAX;
+        let items = rows.into_iter().take(EMBEDDED_MAX).map(|row| self.present(row)).collect();
+        list(items, has_more, &format!("/v1/subscription_items?subscription={}", text(subscription, "id")))
     }
 
     fn put_price_in(&self, item: &mut Value) {

@@ -157,3 +157,24 @@ fn an_unpaid_checkout_and_an_add_on_touch_no_count() -> Result<()> {
     }
     Ok(())
 }
+
+/// A subscription tells its first ten items by itself. The one that counts is another.
+#[test]
+fn the_licence_item_may_stand_on_the_second_page() -> Result<()> {
+    let mut desk = Desk::open(true)?;
+    RUNTIME.block_on(desk.shop.product.create_tenant(&desk.tenant, Some(&desk.customer), true))?;
+    let mut prices = (0..11).map(|_| desk.shop.double.price()).collect::<Result<Vec<_>>>()?;
+    prices.push(desk.shop.prices.licenses[0].clone());
+    let items = prices.iter().enumerate().flat_map(|(n, price)| {
+        [(format!("items[{n}][price]"), price.clone()), (format!("items[{n}][quantity]"), (n + 1).to_string())]
+    });
+    let form: Vec<(String, String)> =
+        [("customer".to_owned(), desk.customer.clone())].into_iter().chain(items).collect();
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let subscription = desk.shop.double.make("/subscriptions", &form)?;
+    let shown = desk.shop.double.get(&format!("/subscriptions/{subscription}"))?;
+    ensure!(shown["items"]["has_more"] == true, "all items are shown at once");
+    ensure!(is_written(desk.sync(&subscription)?), "it was not written");
+    assert_eq!((desk.count()?.as_str(), desk.row(&subscription)?), ("12", active(12)));
+    Ok(())
+}
