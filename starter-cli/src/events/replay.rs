@@ -9,6 +9,7 @@ use clap::value_parser;
 use domain::event::EventStatus;
 use domain::ids::EventId;
 use domain::shim_settings::ShimSettings;
+use store::DueEvent;
 use temporalio_client::Client;
 
 use super::filter::Narrow;
@@ -203,13 +204,14 @@ impl Replay<'_> {
             return Ok(one);
         };
         let Some(client) = client else { return Ok(one) };
-        let run = match hand_over(client, &self.temporal, id, &subscription).await {
+        let event = DueEvent { id: id.clone(), subscription };
+        let run = match hand_over(client, &self.temporal, &event).await {
             Ok(run) => run,
             Err(failure) => return Err(Stopped::Temporal(one, failure)),
         };
         let noted = self.database.store.mark_dispatched(std::slice::from_ref(id), self.redispatch_after).await;
         noted.map_err(|error| self.database_failed(&error))?;
-        let workflow = workflow_id(subscription.as_str());
+        let workflow = workflow_id(event.subscription.as_str());
         one.link = self.temporal.link(&workflow, &run);
         (one.did, one.workflow_id, one.run_id) = (Did::HandedOver, Some(workflow), Some(run));
         Ok(one)
