@@ -153,7 +153,7 @@ evt_20  pending";
     fn the_last_column_is_cut_before_it_moves_to_a_line_of_its_own() {
         let cut = "\
 event   status   why
-evt_1   failed   two tenants claim it, an…
+evt_1   failed   two tenants claim it,…
 evt_20  pending";
         assert_eq!(table().on(Some(42)), cut);
         let below = "\

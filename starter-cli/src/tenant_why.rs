@@ -1,11 +1,13 @@
 //! `tenantry tenant why`: how a tenant came to its licence count, for a person who knows nothing of
 //! our tables.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::audit::Cause;
 use domain::sync_subscription::SyncSubscriptionInput;
 use serde::Serialize;
-use store::{LicenseStory, StoryChange, Whose};
+use store::{LicenseStory, StoryChange, ToldEvent, Whose};
 
 use crate::database::Database;
 use crate::events::Event;
@@ -92,13 +94,18 @@ struct Told {
     /// None where the event is not kept any more.
     #[serde(rename = "type")]
     event_type: Option<String>,
+    kind: Option<String>,
+    twin_event_ids: Vec<String>,
+    /// The kind and id of it and of its twins.
+    #[serde(skip)]
+    pair: BTreeSet<(String, String)>,
 }
 
 impl Why {
     fn new(story: LicenseStory, now: Standing, temporal: &TemporalConfig) -> Self {
-        let LicenseStory { tenant, changes, event_types, open_events, derived: _ } = story;
+        let LicenseStory { tenant, changes, told, open_events, derived: _ } = story;
         let maker = tenant.created_by_workflow.as_deref().zip(tenant.created_by_run.as_deref());
-        let told = |id: String| Told { event_type: event_types.get(&id).cloned(), event_id: id };
+        let told = |id: String| Told::new(told.get(&id), id);
         Self {
             tenant_id: tenant.tenant.to_string(),
             stripe_customer_id: tenant.stripe_customer_id,
@@ -166,7 +173,29 @@ fn speakers(events: &[Told]) -> String {
     }
 }
 
+/// The events that tell of one change: once each, however many of them the count's change names.
+fn told_twice(events: &[Told]) -> Vec<String> {
+    let pairs: BTreeSet<_> = events.iter().map(|event| &event.pair).filter(|pair| pair.len() > 1).collect();
+    let words = |pair: &BTreeSet<(String, String)>| {
+        let each = pair.iter().map(|(kind, id)| format!("{id} ({kind})"));
+        format!("told twice: {}", each.collect::<Vec<_>>().join(", "))
+    };
+    pairs.into_iter().map(words).collect()
+}
+
 impl Told {
+    fn new(event: Option<&ToldEvent>, event_id: String) -> Self {
+        let twins = event.map(|event| event.twins.as_slice()).unwrap_or_default();
+        let this = event.map(|event| (event.kind.clone(), event_id.clone()));
+        Self {
+            event_type: event.map(|event| event.event_type.clone()),
+            kind: event.map(|event| event.kind.clone()),
+            twin_event_ids: twins.iter().map(|twin| twin.id.clone()).collect(),
+            pair: this.into_iter().chain(twins.iter().map(|twin| (twin.kind.clone(), twin.id.clone()))).collect(),
+            event_id,
+        }
+    }
+
     fn words(&self) -> String {
         let kind = self.event_type.as_deref().unwrap_or("not kept any more");
         format!("{} ({kind})", self.event_id)
@@ -229,6 +258,7 @@ impl Change {
         rows.push("", "");
         rows.push("changed", format!("{}, {} -> {to}", time(*changed_at), licences(*from)));
         rows.push("", &self.explanation);
+        told_twice(&self.events).into_iter().for_each(|pair| rows.push("", pair));
         if maker == Some(run_id) {
             return rows.push("", "by the same run");
         }
@@ -240,11 +270,12 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Twin;
 
     fn check(cause: &str, counting: Option<&str>, events: &[(&str, Option<&str>)], expected: &str) {
-        let told = |(id, kind): &(&str, Option<&str>)| Told {
-            event_id: (*id).to_owned(),
-            event_type: kind.map(str::to_owned),
+        let told = |(id, event_type): &(&str, Option<&str>)| Told {
+            event_type: event_type.map(str::to_owned),
+            ..Told::new(None, (*id).to_owned())
         };
         let events: Vec<Told> = events.iter().map(told).collect();
         assert_eq!(explain(cause, "sync-subscription-sub_1", counting, &events), expected);
@@ -262,5 +293,17 @@ mod tests {
                     changed; it is the one that counts";
         check(cause, Some("sub_1"), &[deleted, ("evt_2", None)], both);
         check("moonlight", None, &[], "for a reason that this build does not know: moonlight");
+    }
+
+    #[test]
+    fn a_change_that_was_told_twice_is_said_once() {
+        let event = |kind: &str, twin: &str, its_kind: &str| {
+            let twins = vec![Twin { of: String::new(), id: twin.to_owned(), kind: its_kind.to_owned() }];
+            ToldEvent { event_type: "customer.subscription.updated".to_owned(), kind: kind.to_owned(), twins }
+        };
+        let thin = Told::new(Some(&event("thin", "evt_2", "snapshot")), "evt_1".to_owned());
+        let snapshot = Told::new(Some(&event("snapshot", "evt_1", "thin")), "evt_2".to_owned());
+        assert_eq!(told_twice(&[thin, snapshot]), ["told twice: evt_2 (snapshot), evt_1 (thin)"]);
+        assert_eq!(told_twice(&[Told::new(None, "evt_3".to_owned())]), [""; 0]);
     }
 }

@@ -25,9 +25,6 @@ What was received is counted when it is taken in, apart from the events, so that
 is missed: received = completed + superseded + ignored + parked + pending + failed.
 Exit code 6 when that is not so, or when a pending event can never be handed over.";
 
-/// What waits for something.
-const UNSETTLED: [EventStatus; 3] = [EventStatus::Parked, EventStatus::Pending, EventStatus::Failed];
-
 /// Nothing to choose.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -55,9 +52,11 @@ struct Line {
     missing: i64,
 }
 
-/// What has waited longest.
+/// What has waited longest of those that are alike.
 #[derive(Debug, Serialize)]
 struct Oldest {
+    #[serde(rename = "type")]
+    event_type: String,
     status: &'static str,
     event_id: String,
     received_at: DateTime<Utc>,
@@ -69,7 +68,7 @@ pub(super) async fn run(_args: Args, output: Output) -> Result<Exit, Failure> {
     database.refuse_old_schema().await?;
     let failed = |error: store::Error| database.failed(&error);
     let types = database.store.accounting().await.map_err(failed)?;
-    let oldest = database.store.oldest_events(&UNSETTLED).await.map_err(failed)?;
+    let oldest = database.store.oldest_events(&EventStatus::OPEN).await.map_err(failed)?;
     let stuck = database.store.stuck_events().await.map_err(failed)?;
     let findings = judge(&types, &stuck);
     output.print(&Accounting {
@@ -141,26 +140,40 @@ const COLUMNS: [EventStatus; 6] = [
 
 impl From<OldestEvent> for Oldest {
     fn from(event: OldestEvent) -> Self {
-        Self { status: event.status.as_str(), event_id: event.id, received_at: event.received_at }
+        let OldestEvent { event_type, status, id, received_at } = event;
+        Self { event_type, status: status.as_str(), event_id: id, received_at }
     }
 }
 
 impl Report for Accounting {
     fn text(&self) -> String {
+        let mut rows = Rows::default();
+        self.findings.iter().for_each(|finding| rows.push("finding", finding));
+        let verdict = if self.adds_up { "yes, every event is accounted for" } else { "no, see above" };
+        rows.push("adds up", verdict);
+        let width = screen::width();
+        let parts = [Some(self.counted().on(width)), self.waiting().map(|table| table.on(width)), Some(rows.on(width))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl Accounting {
+    fn counted(&self) -> Table {
         let counts = COLUMNS.map(EventStatus::as_str);
         let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
         let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
         self.types.iter().for_each(|line| table.push(line.cells()));
         table.push(self.total.cells());
-        let mut rows = Rows::default();
-        let age =
-            |oldest: &Oldest| format!("{}, {}, {} ago", oldest.status, oldest.event_id, words::age(oldest.received_at));
-        self.oldest.iter().for_each(|oldest| rows.push("oldest", age(oldest)));
-        self.findings.iter().for_each(|finding| rows.push("finding", finding));
-        let verdict = if self.adds_up { "yes, every event is accounted for" } else { "no, see above" };
-        rows.push("adds up", verdict);
-        let width = screen::width();
-        format!("{}\n\n{}", table.on(width), rows.on(width))
+        table
+    }
+
+    /// The oldest of each that wait; none where nothing does.
+    fn waiting(&self) -> Option<Table> {
+        let mut table = Table::new(&["oldest", "status", "waits for", "type"]);
+        for Oldest { event_type, status, event_id, received_at } in &self.oldest {
+            table.push(vec![event_id.clone(), (*status).to_owned(), words::age(*received_at), event_type.clone()]);
+        }
+        (!self.oldest.is_empty()).then_some(table)
     }
 }
 

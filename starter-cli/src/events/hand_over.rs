@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::sync_subscription::SyncSubscriptionInput;
 use store::DueEvent;
 use temporalio_client::Client;
 use temporalio_client::errors::WorkflowStartError;
@@ -13,15 +12,6 @@ use crate::temporal::TemporalConfig;
 
 /// For one event; a person waits in front of it, and the relay does what is left.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The workflow that handles the events of a subscription. The id stands in the database, so it
-/// may be one that no hand-over takes.
-pub(super) fn workflow_id(subscription: &str) -> String {
-    match subscription.parse() {
-        Ok(subscription) => SyncSubscriptionInput::new(subscription).workflow_id(),
-        Err(_) => "none: its subscription's id cannot be read".to_owned(),
-    }
-}
 
 /// Tells the sync of the event, starting it where none runs. Answers the run that was told.
 pub(super) async fn hand_over(client: &Client, temporal: &TemporalConfig, event: &DueEvent) -> Result<String, Failure> {

@@ -10,7 +10,7 @@ use super::filter::Narrow;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Report, time};
+use crate::output::{Output, Report};
 use crate::screen;
 use crate::settings;
 use crate::table::Table;
@@ -98,8 +98,7 @@ impl Report for List {
         if self.events.is_empty() {
             return "no events fit; one that was never delivered is not in the inbox".to_owned();
         }
-        let mut table =
-            Table::new(&["received", "event", "status", "type", "subscription", "tenant or customer", "why"]);
+        let mut table = Table::new(&["received", "event", "status", "type", "about", "why"]);
         self.events.iter().for_each(|event| table.push(event.cells()));
         let mut text = table.on(screen::width());
         if self.more {
@@ -113,15 +112,15 @@ impl Report for List {
 }
 
 impl Event {
+    /// As much as fits a line of 140 characters: ids whole, of the others what tells rows apart.
     fn cells(&self) -> Vec<String> {
-        let whose = self.tenant_id.as_ref().or(self.stripe_customer_id.as_ref());
+        let about = self.stripe_subscription_id.as_ref().or(self.stripe_customer_id.as_ref());
         vec![
-            time(self.received_at),
+            self.received_at.format("%m-%d %H:%M:%SZ").to_string(),
             self.event_id.clone(),
             self.status.to_owned(),
-            self.event_type.clone(),
-            self.stripe_subscription_id.clone().unwrap_or_default(),
-            whose.cloned().unwrap_or_default(),
+            self.event_type.replace("customer.subscription.", "…subscription."),
+            about.or(self.tenant_id.as_ref()).cloned().unwrap_or_default(),
             self.reason.clone().unwrap_or_default(),
         ]
     }
