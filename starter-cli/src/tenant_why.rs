@@ -10,7 +10,7 @@ use serde::Serialize;
 use store::{LicenseStory, StoryChange, ToldEvent, Whose};
 
 use crate::database::Database;
-use crate::events::Event;
+use crate::events::{Event, short};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, licences, time};
@@ -169,18 +169,23 @@ fn speakers(events: &[Told]) -> String {
     match events {
         [] => "Stripe".to_owned(),
         [event] => format!("Stripe's event {}", event.words()),
-        events => format!("Stripe's events {}", events.iter().map(Told::words).collect::<Vec<_>>().join(", ")),
+        events => format!("{} of Stripe's events", events.len()),
     }
 }
 
-/// The events that tell of one change: once each, however many of them the count's change names.
-fn told_twice(events: &[Told]) -> Vec<String> {
-    let pairs: BTreeSet<_> = events.iter().map(|event| &event.pair).filter(|pair| pair.len() > 1).collect();
-    let words = |pair: &BTreeSet<(String, String)>| {
-        let each = pair.iter().map(|(kind, id)| format!("{id} ({kind})"));
-        format!("told twice: {}", each.collect::<Vec<_>>().join(", "))
-    };
-    pairs.into_iter().map(words).collect()
+/// The events of a change, a line for each telling, where the sentence does not say all.
+fn tellings(events: &[Told]) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    let mut lines = Vec::new();
+    for event in events.iter().filter(|event| event.pair.len() < 2 || said.insert(&event.pair)) {
+        match (event.pair.len(), events.len()) {
+            (0 | 1, 1) => {}
+            (0 | 1, _) => lines.push(event.words()),
+            (_, 1) => lines.push(format!("told twice: {}", event.both())),
+            (_, _) => lines.push(format!("{}, told twice: {}", event.change(), event.both())),
+        }
+    }
+    lines
 }
 
 impl Told {
@@ -199,6 +204,17 @@ impl Told {
     fn words(&self) -> String {
         let kind = self.event_type.as_deref().unwrap_or("not kept any more");
         format!("{} ({kind})", self.event_id)
+    }
+
+    /// What it tells of: a thin event's type is the snapshot's with a prefix, see
+    /// <https://docs.stripe.com/event-destinations#thin-events>.
+    fn change(&self) -> String {
+        let name = self.event_type.as_deref().unwrap_or("not kept any more");
+        short(name.strip_prefix("v1.").unwrap_or(name))
+    }
+
+    fn both(&self) -> String {
+        self.pair.iter().map(|(kind, id)| format!("{id} ({kind})")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -258,7 +274,7 @@ impl Change {
         rows.push("", "");
         rows.push("changed", format!("{}, {} -> {to}", time(*changed_at), licences(*from)));
         rows.push("", &self.explanation);
-        told_twice(&self.events).into_iter().for_each(|pair| rows.push("", pair));
+        tellings(&self.events).into_iter().for_each(|telling| rows.push("", telling));
         if maker == Some(run_id) {
             return rows.push("", "by the same run");
         }
@@ -289,8 +305,7 @@ mod tests {
         check(cause, Some("sub_1"), &[deleted], &format!("{from}it is the one that counts"));
         check(cause, Some("sub_2"), &[deleted], &format!("{from}sub_2 is the subscription that counts"));
         check(cause, None, &[deleted], &format!("{from}no subscription entitles to licences any more"));
-        let both = "Stripe's events evt_1 (customer.subscription.deleted), evt_2 (not kept any more) said that sub_1 \
-                    changed; it is the one that counts";
+        let both = "2 of Stripe's events said that sub_1 changed; it is the one that counts";
         check(cause, Some("sub_1"), &[deleted, ("evt_2", None)], both);
         check("moonlight", None, &[], "for a reason that this build does not know: moonlight");
     }
@@ -301,9 +316,14 @@ mod tests {
             let twins = vec![Twin { of: String::new(), id: twin.to_owned(), kind: its_kind.to_owned() }];
             ToldEvent { event_type: "customer.subscription.updated".to_owned(), kind: kind.to_owned(), twins }
         };
-        let thin = Told::new(Some(&event("thin", "evt_2", "snapshot")), "evt_1".to_owned());
-        let snapshot = Told::new(Some(&event("snapshot", "evt_1", "thin")), "evt_2".to_owned());
-        assert_eq!(told_twice(&[thin, snapshot]), ["told twice: evt_2 (snapshot), evt_1 (thin)"]);
-        assert_eq!(told_twice(&[Told::new(None, "evt_3".to_owned())]), [""; 0]);
+        let told = |event: ToldEvent, id: &str| Told::new(Some(&event), id.to_owned());
+        let thin = || told(event("thin", "evt_2", "snapshot"), "evt_1");
+        let snapshot = told(event("snapshot", "evt_1", "thin"), "evt_2");
+        let gone = || Told::new(None, "evt_3".to_owned());
+        let both = "told twice: evt_2 (snapshot), evt_1 (thin)";
+        assert_eq!(tellings(&[thin()]), [both]);
+        let all = [&format!("…subscription.updated, {both}"), "evt_3 (not kept any more)"];
+        assert_eq!(tellings(&[thin(), snapshot, gone()]), all);
+        assert_eq!(tellings(&[gone()]), [""; 0]);
     }
 }

@@ -116,9 +116,12 @@ impl Line {
         Self { name, received, held: EventStatus::ALL.into_iter().map(count).collect(), missing }
     }
 
-    fn cells(&self) -> Vec<String> {
-        let counts =
-            COLUMNS.iter().map(|status| self.held.get(status.as_str()).copied().unwrap_or_default().to_string());
+    fn held_in(&self, status: EventStatus) -> i64 {
+        self.held.get(status.as_str()).copied().unwrap_or_default()
+    }
+
+    fn cells(&self, columns: &[EventStatus]) -> Vec<String> {
+        let counts = columns.iter().map(|status| self.held_in(*status).to_string());
         let verdict = match self.missing {
             0 => "yes".to_owned(),
             1.. => format!("{} missing", self.missing),
@@ -158,20 +161,27 @@ impl Report for Accounting {
 }
 
 impl Accounting {
+    /// Statuses that no event has are left out.
     fn counted(&self) -> Table {
-        let counts = COLUMNS.map(EventStatus::as_str);
+        let columns: Vec<EventStatus> = COLUMNS.into_iter().filter(|status| self.total.held_in(*status) != 0).collect();
+        let counts = columns.iter().map(|status| status.as_str());
         let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
         let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
-        self.types.iter().for_each(|line| table.push(line.cells()));
-        table.push(self.total.cells());
+        self.types.iter().for_each(|line| table.push(line.cells(&columns)));
+        table.push(self.total.cells(&columns));
         table
     }
 
     /// The oldest of each that wait; none where nothing does.
     fn waiting(&self) -> Option<Table> {
-        let mut table = Table::new(&["oldest", "status", "waits for", "type"]);
+        let mut table = Table::new(&["oldest", "status", "received", "type"]);
         for Oldest { event_type, status, event_id, received_at } in &self.oldest {
-            table.push(vec![event_id.clone(), (*status).to_owned(), words::age(*received_at), event_type.clone()]);
+            table.push(vec![
+                event_id.clone(),
+                (*status).to_owned(),
+                format!("{} ago", words::age(*received_at)),
+                event_type.clone(),
+            ]);
         }
         (!self.oldest.is_empty()).then_some(table)
     }
