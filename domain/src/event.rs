@@ -25,6 +25,17 @@ impl EventStatus {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Completed, Self::Superseded, Self::Ignored, Self::Parked, Self::Failed];
 
+    /// Those that wait for something: for a tenant, for a sync, for a person.
+    pub const OPEN: [Self; 3] = [Self::Parked, Self::Pending, Self::Failed];
+
+    /// Whether it waits for something. What does not stays as it is.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Parked | Self::Pending | Self::Failed => true,
+            Self::Completed | Self::Superseded | Self::Ignored => false,
+        }
+    }
+
     /// The name in `stripe_webhook_events.processing_status`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,6 +83,18 @@ impl EventKind {
         match self {
             Self::Snapshot => "snapshot",
             Self::Thin => "thin",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_open_ones_are_listed_whole() {
+        for status in EventStatus::ALL {
+            assert_eq!(EventStatus::OPEN.contains(&status), status.is_open(), "{status}");
         }
     }
 }

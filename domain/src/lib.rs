@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod create_tenant;
+pub mod duration;
 pub mod event;
 pub mod failure;
 pub mod identity;

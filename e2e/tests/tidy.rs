@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("workflows", &["domain"]),
     ("store", &["domain"]),
     ("stripe-gateway", &["domain"]),
-    ("service", &["domain", "store"]),
+    ("service", &["domain", "workflows", "store"]),
     ("activities", &["domain", "store", "stripe-gateway"]),
     ("worker", &["domain", "workflows", "activities", "store", "stripe-gateway", "service"]),
     ("webhook", &["domain", "workflows", "store", "stripe-gateway", "service"]),

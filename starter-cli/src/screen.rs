@@ -55,14 +55,17 @@ fn fold_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The text, or its beginning and `…`.
+/// The text, or its beginning and `…`. It ends with a whole word where that leaves most of the room
+/// in use: half an id looks like an id.
 pub(crate) fn shorten(text: &str, width: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if length(&text) <= width {
         return text;
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    let kept: String = text.chars().take(width).collect();
+    let words = kept.rsplit_once(' ').map(|(words, _)| words).filter(|words| 2 * length(words) >= width);
+    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", words.unwrap_or(cut.trim_end()))
 }
 
 /// Characters, which is what a terminal shows of our texts.
@@ -85,5 +88,7 @@ mod tests {
     fn what_is_too_long_is_cut_and_says_so() {
         assert_eq!(shorten("one  two\nthree", 13), "one two three");
         assert_eq!(shorten("one two three", 9), "one two…");
+        assert_eq!(shorten("told by evt_1NG8Du2eZvKYlo2CUI79vXWy", 14), "told by…");
+        assert_eq!(shorten("an unbelievably long word", 9), "an unbel…");
     }
 }

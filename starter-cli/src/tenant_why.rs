@@ -1,14 +1,16 @@
 //! `tenantry tenant why`: how a tenant came to its licence count, for a person who knows nothing of
 //! our tables.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::audit::Cause;
 use domain::sync_subscription::SyncSubscriptionInput;
 use serde::Serialize;
-use store::{LicenseStory, StoryChange, Whose};
+use store::{LicenseStory, StoryChange, ToldEvent, Whose};
 
 use crate::database::Database;
-use crate::events::Event;
+use crate::events::{Event, short};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, licences, time};
@@ -92,13 +94,18 @@ struct Told {
     /// None where the event is not kept any more.
     #[serde(rename = "type")]
     event_type: Option<String>,
+    kind: Option<String>,
+    twin_event_ids: Vec<String>,
+    /// The kind and id of it and of its twins.
+    #[serde(skip)]
+    pair: BTreeSet<(String, String)>,
 }
 
 impl Why {
     fn new(story: LicenseStory, now: Standing, temporal: &TemporalConfig) -> Self {
-        let LicenseStory { tenant, changes, event_types, open_events, derived: _ } = story;
+        let LicenseStory { tenant, changes, told, open_events, derived: _ } = story;
         let maker = tenant.created_by_workflow.as_deref().zip(tenant.created_by_run.as_deref());
-        let told = |id: String| Told { event_type: event_types.get(&id).cloned(), event_id: id };
+        let told = |id: String| Told::new(told.get(&id), id);
         Self {
             tenant_id: tenant.tenant.to_string(),
             stripe_customer_id: tenant.stripe_customer_id,
@@ -162,14 +169,52 @@ fn speakers(events: &[Told]) -> String {
     match events {
         [] => "Stripe".to_owned(),
         [event] => format!("Stripe's event {}", event.words()),
-        events => format!("Stripe's events {}", events.iter().map(Told::words).collect::<Vec<_>>().join(", ")),
+        events => format!("{} of Stripe's events", events.len()),
     }
 }
 
+/// The events of a change, a line for each telling, where the sentence does not say all.
+fn tellings(events: &[Told]) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    let mut lines = Vec::new();
+    for event in events.iter().filter(|event| event.pair.len() < 2 || said.insert(&event.pair)) {
+        match (event.pair.len(), events.len()) {
+            (0 | 1, 1) => {}
+            (0 | 1, _) => lines.push(event.words()),
+            (_, 1) => lines.push(format!("told twice: {}", event.both())),
+            (_, _) => lines.push(format!("{}, told twice: {}", event.change(), event.both())),
+        }
+    }
+    lines
+}
+
 impl Told {
+    fn new(event: Option<&ToldEvent>, event_id: String) -> Self {
+        let twins = event.map(|event| event.twins.as_slice()).unwrap_or_default();
+        let this = event.map(|event| (event.kind.clone(), event_id.clone()));
+        Self {
+            event_type: event.map(|event| event.event_type.clone()),
+            kind: event.map(|event| event.kind.clone()),
+            twin_event_ids: twins.iter().map(|twin| twin.id.clone()).collect(),
+            pair: this.into_iter().chain(twins.iter().map(|twin| (twin.kind.clone(), twin.id.clone()))).collect(),
+            event_id,
+        }
+    }
+
     fn words(&self) -> String {
         let kind = self.event_type.as_deref().unwrap_or("not kept any more");
         format!("{} ({kind})", self.event_id)
+    }
+
+    /// What it tells of: a thin event's type is the snapshot's with a prefix, see
+    /// <https://docs.stripe.com/event-destinations#thin-events>.
+    fn change(&self) -> String {
+        let name = self.event_type.as_deref().unwrap_or("not kept any more");
+        short(name.strip_prefix("v1.").unwrap_or(name))
+    }
+
+    fn both(&self) -> String {
+        self.pair.iter().map(|(kind, id)| format!("{id} ({kind})")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -229,6 +274,7 @@ impl Change {
         rows.push("", "");
         rows.push("changed", format!("{}, {} -> {to}", time(*changed_at), licences(*from)));
         rows.push("", &self.explanation);
+        tellings(&self.events).into_iter().for_each(|telling| rows.push("", telling));
         if maker == Some(run_id) {
             return rows.push("", "by the same run");
         }
@@ -240,11 +286,12 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Twin;
 
     fn check(cause: &str, counting: Option<&str>, events: &[(&str, Option<&str>)], expected: &str) {
-        let told = |(id, kind): &(&str, Option<&str>)| Told {
-            event_id: (*id).to_owned(),
-            event_type: kind.map(str::to_owned),
+        let told = |(id, event_type): &(&str, Option<&str>)| Told {
+            event_type: event_type.map(str::to_owned),
+            ..Told::new(None, (*id).to_owned())
         };
         let events: Vec<Told> = events.iter().map(told).collect();
         assert_eq!(explain(cause, "sync-subscription-sub_1", counting, &events), expected);
@@ -258,9 +305,25 @@ mod tests {
         check(cause, Some("sub_1"), &[deleted], &format!("{from}it is the one that counts"));
         check(cause, Some("sub_2"), &[deleted], &format!("{from}sub_2 is the subscription that counts"));
         check(cause, None, &[deleted], &format!("{from}no subscription entitles to licences any more"));
-        let both = "Stripe's events evt_1 (customer.subscription.deleted), evt_2 (not kept any more) said that sub_1 \
-                    changed; it is the one that counts";
+        let both = "2 of Stripe's events said that sub_1 changed; it is the one that counts";
         check(cause, Some("sub_1"), &[deleted, ("evt_2", None)], both);
         check("moonlight", None, &[], "for a reason that this build does not know: moonlight");
+    }
+
+    #[test]
+    fn a_change_that_was_told_twice_is_said_once() {
+        let event = |kind: &str, twin: &str, its_kind: &str| {
+            let twins = vec![Twin { of: String::new(), id: twin.to_owned(), kind: its_kind.to_owned() }];
+            ToldEvent { event_type: "customer.subscription.updated".to_owned(), kind: kind.to_owned(), twins }
+        };
+        let told = |event: ToldEvent, id: &str| Told::new(Some(&event), id.to_owned());
+        let thin = || told(event("thin", "evt_2", "snapshot"), "evt_1");
+        let snapshot = told(event("snapshot", "evt_1", "thin"), "evt_2");
+        let gone = || Told::new(None, "evt_3".to_owned());
+        let both = "told twice: evt_2 (snapshot), evt_1 (thin)";
+        assert_eq!(tellings(&[thin()]), [both]);
+        let all = [&format!("…subscription.updated, {both}"), "evt_3 (not kept any more)"];
+        assert_eq!(tellings(&[thin(), snapshot, gone()]), all);
+        assert_eq!(tellings(&[gone()]), [""; 0]);
     }
 }

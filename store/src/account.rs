@@ -2,6 +2,7 @@
 
 use domain::ids::AccountId;
 
+use crate::error::unreadable;
 use crate::{Error, Store};
 
 /// The account that a database belongs to.
@@ -25,7 +26,7 @@ impl Store {
         )
         .execute(&self.pool)
         .await?;
-        self.account().await?.ok_or(Error::Unreadable { table: "stripe_accounts", column: "tenant" })
+        self.account().await?.ok_or(unreadable("stripe_accounts", "tenant"))
     }
 
     /// The account that the database belongs to; none before the first start of a worker.
@@ -35,8 +36,10 @@ impl Store {
             .await?;
         row.map(|row| {
             let account = row.stripe_account_external_id.parse();
-            let unreadable = Error::Unreadable { table: "stripe_accounts", column: "stripe_account_external_id" };
-            Ok(AccountRow { account: account.map_err(|_| unreadable)?, livemode: row.livemode })
+            Ok(AccountRow {
+                account: account.map_err(|_| unreadable("stripe_accounts", "stripe_account_external_id"))?,
+                livemode: row.livemode,
+            })
         })
         .transpose()
     }

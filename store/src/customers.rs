@@ -5,6 +5,7 @@ use domain::refusal::Refusal;
 use domain::steps::NewStripeCustomer;
 use sqlx::PgConnection;
 
+use crate::error::unreadable;
 use crate::{Error, Store};
 
 /// Where a customer came from, in `stripe_customers.metadata`.
@@ -82,8 +83,8 @@ pub(crate) async fn customer_of(db: &mut PgConnection, tenant: TenantId) -> Resu
         "SELECT stripe_customer_external_id FROM stripe_customers WHERE tenant = $1",
         tenant.as_uuid()
     );
-    let unreadable = Error::Unreadable { table: "stripe_customers", column: "stripe_customer_external_id" };
-    query.fetch_optional(db).await?.map(|id| id.parse().map_err(|_| unreadable)).transpose()
+    let wrong = || unreadable("stripe_customers", "stripe_customer_external_id");
+    query.fetch_optional(db).await?.map(|id| id.parse().map_err(|_| wrong())).transpose()
 }
 
 /// Why `customer` cannot be the customer of `tenant`.

@@ -55,3 +55,8 @@ impl From<sqlx::Error> for Error {
         }
     }
 }
+
+/// A column holds what this version cannot read.
+pub(crate) fn unreadable(table: &'static str, column: &'static str) -> Error {
+    Error::Unreadable { table, column }
+}

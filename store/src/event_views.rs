@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::error::unreadable;
 use crate::{Error, Store};
+
+/// The inbox.
+pub(crate) const EVENTS: &str = "stripe_webhook_events";
 
 /// Counting a whole inbox takes longer than a step may, and nobody's locks.
 const UNHURRIED: &str = "SET LOCAL statement_timeout = '60s'";
@@ -69,8 +74,8 @@ pub struct EventView {
     /// The snapshot event that it says it is the twin of; it may not be here.
     pub snapshot_event_id: Option<String>,
     /// The events here that tell of the same change.
-    pub twins: Vec<String>,
-    /// How often it was handed to Temporal.
+    pub twins: Vec<Twin>,
+    /// How often it was handed to Temporal since it came, or was reopened.
     pub attempts: i32,
     /// When it last was.
     pub dispatched_at: Option<DateTime<Utc>>,
@@ -82,6 +87,17 @@ pub struct EventView {
     pub settled_by_run: Option<String>,
     /// The licence counts that changed by it, oldest first.
     pub changes: Vec<EventChange>,
+}
+
+/// An event that tells of the same change as another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// The other.
+    pub of: String,
+    /// `evt_…`.
+    pub id: String,
+    /// `snapshot` or `thin`.
+    pub kind: String,
 }
 
 /// A row of `license_changes` that names the event.
@@ -112,9 +128,11 @@ pub struct TypeAccount {
     pub held: BTreeMap<EventStatus, i64>,
 }
 
-/// The one that has waited longest.
+/// The one of its type and status that has waited longest.
 #[derive(Clone, Debug)]
 pub struct OldestEvent {
+    /// As Stripe names it.
+    pub event_type: String,
     /// In which state.
     pub status: EventStatus,
     /// `evt_…`.
@@ -126,46 +144,7 @@ pub struct OldestEvent {
 impl Store {
     /// The newest events that fit, at most `limit`, newest first.
     pub async fn events(&self, filter: &EventFilter, limit: u32) -> Result<Vec<EventRow>, Error> {
-        let wanted = if filter.statuses.is_empty() { &EventStatus::ALL[..] } else { &filter.statuses };
-        let wanted: Vec<String> = wanted.iter().map(|status| status.as_str().to_owned()).collect();
-        // Status by status, since that is what the index is ordered by.
-        let query = sqlx::query!(
-            "SELECT e.stripe_event_id AS \"id!\", e.event_type AS \"event_type!\", e.processing_status AS \"status!\",
-                    e.processing_error AS \"reason?\", e.object_id AS \"subscription?\", e.subject_tenant AS \"tenant?\",
-                    e.stripe_customer_external_id AS \"customer?\", e.created_at AS \"received_at!\"
-             FROM unnest($1::text[]) AS wanted (status) CROSS JOIN LATERAL (
-                 SELECT * FROM stripe_webhook_events WHERE processing_status = wanted.status
-                    AND ($2::text IS NULL OR object_id = $2)
-                    AND ($3::text IS NULL OR stripe_customer_external_id = $3
-                         OR subject_tenant IN (SELECT tenant FROM stripe_customers WHERE stripe_customer_external_id = $3)
-                         OR object_id IN (SELECT stripe_subscription_external_id FROM stripe_subscriptions
-                                          JOIN stripe_customers USING (tenant, stripe_customer_id)
-                                          WHERE stripe_customer_external_id = $3))
-                    AND ($4::text IS NULL OR event_type = $4)
-                    AND ($5::timestamptz IS NULL OR created_at >= $5)
-                 ORDER BY created_at DESC, stripe_event_id DESC LIMIT $6) e
-             ORDER BY e.created_at DESC, e.stripe_event_id DESC LIMIT $6",
-            &wanted,
-            filter.subscription.as_ref().map(|id| id.as_str()),
-            filter.customer.as_ref().map(|id| id.as_str()),
-            filter.event_type,
-            filter.since,
-            i64::from(limit),
-        );
-        let rows = query.fetch_all(&self.pool).await?.into_iter();
-        let rows = rows.map(|row| {
-            Ok(EventRow {
-                id: row.id,
-                event_type: row.event_type,
-                status: status(&row.status)?,
-                reason: row.reason,
-                subscription: row.subscription,
-                tenant: row.tenant,
-                customer: row.customer,
-                received_at: row.received_at,
-            })
-        });
-        rows.collect()
+        events(&mut *self.pool.acquire().await?, filter, limit).await
     }
 
     /// The event, or none.
@@ -174,13 +153,8 @@ impl Store {
             "SELECT stripe_event_id, event_type, processing_status, processing_error, object_id, subject_tenant,
                     stripe_customer_external_id, created_at, kind, livemode, api_version, account, stripe_created_at,
                     octet_length(event_data) AS \"size!\", snapshot_event_id, attempts, dispatched_at, next_attempt_at,
-                    processed_at, settled_by_run,
-                    ARRAY(SELECT twin.stripe_event_id FROM stripe_webhook_events twin
-                          WHERE twin.stripe_event_id <> e.stripe_event_id
-                            AND (twin.stripe_event_id = e.snapshot_event_id
-                                 OR twin.snapshot_event_id IN (e.stripe_event_id, e.snapshot_event_id))
-                          ORDER BY twin.created_at, twin.stripe_event_id) AS \"twins!\"
-             FROM stripe_webhook_events e WHERE stripe_event_id = $1",
+                    processed_at, settled_by_run
+             FROM stripe_webhook_events WHERE stripe_event_id = $1",
             id.as_str(),
         );
         let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
@@ -202,7 +176,7 @@ impl Store {
             stripe_created_at: row.stripe_created_at,
             size: row.size,
             snapshot_event_id: row.snapshot_event_id,
-            twins: row.twins,
+            twins: twins(&mut *self.pool.acquire().await?, &[id.to_string()]).await?,
             attempts: row.attempts,
             dispatched_at: row.dispatched_at,
             next_attempt_at: row.next_attempt_at,
@@ -255,20 +229,26 @@ impl Store {
         Ok(types.into_values().collect())
     }
 
-    /// The oldest event of each of these states that has one.
+    /// The oldest event of each type in each of these states, type by type.
     pub async fn oldest_events(&self, of: &[EventStatus]) -> Result<Vec<OldestEvent>, Error> {
-        let wanted: Vec<String> = of.iter().map(|status| status.as_str().to_owned()).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query(UNHURRIED).execute(&mut *tx).await?;
         let query = sqlx::query!(
-            "SELECT e.processing_status AS \"status!\", e.stripe_event_id AS \"id!\", e.created_at AS \"received_at!\"
-             FROM unnest($1::text[]) AS wanted (status) CROSS JOIN LATERAL (
-                 SELECT * FROM stripe_webhook_events WHERE processing_status = wanted.status
-                 ORDER BY created_at, stripe_event_id LIMIT 1) e
-             ORDER BY e.created_at",
-            &wanted,
+            "SELECT DISTINCT ON (event_type, processing_status)
+                    event_type, processing_status, stripe_event_id, created_at
+             FROM stripe_webhook_events WHERE processing_status = ANY($1)
+             ORDER BY event_type, processing_status, created_at, stripe_event_id",
+            &status_names(of),
         );
-        let rows = query.fetch_all(&self.pool).await?.into_iter();
-        rows.map(|row| Ok(OldestEvent { status: status(&row.status)?, id: row.id, received_at: row.received_at }))
-            .collect()
+        let oldest = query.fetch_all(&mut *tx).await?.into_iter().map(|row| {
+            Ok(OldestEvent {
+                event_type: row.event_type,
+                status: status(&row.processing_status)?,
+                id: row.stripe_event_id,
+                received_at: row.created_at,
+            })
+        });
+        oldest.collect()
     }
 
     /// Pending events that no hand-over can reach, at most ten: their ids are not such as
@@ -285,7 +265,69 @@ impl Store {
     }
 }
 
+/// [`Store::events`], within a transaction.
+pub(crate) async fn events(db: &mut PgConnection, filter: &EventFilter, limit: u32) -> Result<Vec<EventRow>, Error> {
+    let wanted = if filter.statuses.is_empty() { &EventStatus::ALL[..] } else { &filter.statuses };
+    // Status by status, since that is what the index is ordered by.
+    let query = sqlx::query!(
+        "SELECT e.stripe_event_id AS \"id!\", e.event_type AS \"event_type!\", e.processing_status AS \"status!\",
+                e.processing_error AS \"reason?\", e.object_id AS \"subscription?\", e.subject_tenant AS \"tenant?\",
+                e.stripe_customer_external_id AS \"customer?\", e.created_at AS \"received_at!\"
+         FROM unnest($1::text[]) AS wanted (status) CROSS JOIN LATERAL (
+             SELECT * FROM stripe_webhook_events WHERE processing_status = wanted.status
+                AND ($2::text IS NULL OR object_id = $2)
+                AND ($3::text IS NULL OR stripe_customer_external_id = $3
+                     OR subject_tenant IN (SELECT tenant FROM stripe_customers WHERE stripe_customer_external_id = $3)
+                     OR object_id IN (SELECT stripe_subscription_external_id FROM stripe_subscriptions
+                                      JOIN stripe_customers USING (tenant, stripe_customer_id)
+                                      WHERE stripe_customer_external_id = $3))
+                AND ($4::text IS NULL OR event_type = $4)
+                AND ($5::timestamptz IS NULL OR created_at >= $5)
+             ORDER BY created_at DESC, stripe_event_id DESC LIMIT $6) e
+         ORDER BY e.created_at DESC, e.stripe_event_id DESC LIMIT $6",
+        &status_names(wanted),
+        filter.subscription.as_ref().map(|id| id.as_str()),
+        filter.customer.as_ref().map(|id| id.as_str()),
+        filter.event_type,
+        filter.since,
+        i64::from(limit),
+    );
+    let rows = query.fetch_all(db).await?.into_iter();
+    let rows = rows.map(|row| {
+        Ok(EventRow {
+            id: row.id,
+            event_type: row.event_type,
+            status: status(&row.status)?,
+            reason: row.reason,
+            subscription: row.subscription,
+            tenant: row.tenant,
+            customer: row.customer,
+            received_at: row.received_at,
+        })
+    });
+    rows.collect()
+}
+
+/// The twins of these events that are here, oldest first.
+pub(crate) async fn twins(db: &mut PgConnection, of: &[String]) -> Result<Vec<Twin>, Error> {
+    let query = sqlx::query_as!(
+        Twin,
+        "SELECT event.stripe_event_id AS of, twin.stripe_event_id AS id, twin.kind
+         FROM stripe_webhook_events event JOIN stripe_webhook_events twin
+            ON twin.stripe_event_id <> event.stripe_event_id
+           AND (twin.stripe_event_id = event.snapshot_event_id
+                OR twin.snapshot_event_id IN (event.stripe_event_id, event.snapshot_event_id))
+         WHERE event.stripe_event_id = ANY($1) ORDER BY twin.created_at, twin.stripe_event_id",
+        of,
+    );
+    Ok(query.fetch_all(db).await?)
+}
+
 pub(crate) fn status(stored: &str) -> Result<EventStatus, Error> {
-    let column = "processing_status";
-    stored.parse().map_err(|_| Error::Unreadable { table: "stripe_webhook_events", column })
+    stored.parse().map_err(|_| unreadable(EVENTS, "processing_status"))
+}
+
+/// Statuses, as a query takes them.
+pub(crate) fn status_names(statuses: &[EventStatus]) -> Vec<String> {
+    statuses.iter().map(|status| status.as_str().to_owned()).collect()
 }

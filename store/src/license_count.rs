@@ -12,7 +12,11 @@ use domain::steps::{LicenseCountOf, LicensedUserCount};
 use domain::words::LicenseCount;
 use sqlx::PgConnection;
 
+use crate::error::unreadable;
 use crate::{Error, Store};
+
+/// The table that counts are read from.
+const SUBSCRIPTIONS: &str = "stripe_subscriptions";
 
 /// Why a count is derived now, for the audit row.
 #[derive(Clone, Copy)]
@@ -95,7 +99,7 @@ async fn current(db: &mut PgConnection, tenant: TenantId) -> Result<Option<Licen
 }
 
 fn count(stored: i32) -> Result<LicenseCount, Error> {
-    i64::from(stored).try_into().map_err(|_| Error::Unreadable { table: "tenants", column: "licensed_user_count" })
+    i64::from(stored).try_into().map_err(|_| unreadable("tenants", "licensed_user_count"))
 }
 
 /// Whether nothing ever said how many licences the tenant has.
@@ -136,7 +140,11 @@ async fn record(
     Ok(())
 }
 
-async fn license_subscriptions(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<LicenseSubscription>, Error> {
+/// What the count is derived from.
+pub(crate) async fn license_subscriptions(
+    db: &mut PgConnection,
+    tenant: TenantId,
+) -> Result<Vec<LicenseSubscription>, Error> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
@@ -163,8 +171,8 @@ struct Row {
 impl Row {
     fn read(self) -> Result<LicenseSubscription, Error> {
         Ok(LicenseSubscription {
-            id: self.id.parse().map_err(|_| unreadable("stripe_subscription_external_id"))?,
-            status: self.status.parse().map_err(|_| unreadable("status"))?,
+            id: self.id.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "stripe_subscription_external_id"))?,
+            status: self.status.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "status"))?,
             created: self.created,
             seats: seats(self.item, self.price, self.quantity)?,
         })
@@ -173,14 +181,10 @@ impl Row {
 
 fn seats(item: Option<String>, price: Option<String>, quantity: Option<i32>) -> Result<Seats, Error> {
     let (Some(item), Some(price)) = (item, price) else { return Ok(Seats::Ambiguous) };
-    let item = item.parse().map_err(|_| unreadable("stripe_subscription_item_id"))?;
-    let price = price.parse().map_err(|_| unreadable("stripe_price_id"))?;
+    let item = item.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "stripe_subscription_item_id"))?;
+    let price = price.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "stripe_price_id"))?;
     Ok(match quantity {
         Some(quantity) => Seats::Counted { item, price, quantity: count(quantity)? },
         None => Seats::Metered { item, price },
     })
-}
-
-fn unreadable(column: &'static str) -> Error {
-    Error::Unreadable { table: "stripe_subscriptions", column }
 }

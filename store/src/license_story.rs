@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::TenantId;
-use domain::license::{Derived, LicenseSubscription, Seats, derive};
+use domain::license::{Derived, derive};
+use sqlx::PgConnection;
 
-use crate::{Error, EventFilter, EventRow, Store, SubscriptionView, TenantView, Whose};
+use crate::event_views::{events, twins};
+use crate::license_count::license_subscriptions;
+use crate::show::view;
+use crate::{Error, EventFilter, EventRow, Store, TenantView, Twin, Whose};
 
 /// More open events of one tenant than a person reads.
 const OPEN_EVENTS_MAX: u32 = 20;
@@ -19,12 +23,23 @@ pub struct LicenseStory {
     pub tenant: TenantView,
     /// Every change of its count, oldest first.
     pub changes: Vec<StoryChange>,
-    /// The types of the events that the changes name, as far as the events are still here.
-    pub event_types: BTreeMap<String, String>,
+    /// The events that the changes name, as far as they are still here.
+    pub told: BTreeMap<String, ToldEvent>,
     /// What its rows say of the count.
     pub derived: Derived,
-    /// Events of it that are parked, pending or failed, newest first.
+    /// Events of it that wait for something, newest first.
     pub open_events: Vec<EventRow>,
+}
+
+/// An event that a change names.
+#[derive(Clone, Debug)]
+pub struct ToldEvent {
+    /// As Stripe names it.
+    pub event_type: String,
+    /// `snapshot` or `thin`.
+    pub kind: String,
+    /// The events here that tell of the same change.
+    pub twins: Vec<Twin>,
 }
 
 /// One change.
@@ -49,73 +64,56 @@ pub struct StoryChange {
 }
 
 impl Store {
-    /// The story, or none if there is no such tenant.
+    /// The story as it was at one moment, or none if there is no such tenant.
     pub async fn license_story(&self, whose: &Whose) -> Result<Option<LicenseStory>, Error> {
-        let Some(tenant) = self.show(whose).await? else { return Ok(None) };
-        let changes = self.changes_of(tenant.tenant.into()).await?;
-        let licences: Vec<_> = tenant.subscriptions.iter().filter(|it| !it.is_add_on).map(read).collect();
-        let licences = licences.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let Some(id) = self.find(whose).await? else { return Ok(None) };
+        let mut tx = self.at_one_moment().await?;
+        let Some(tenant) = view(&mut tx, id).await? else { return Ok(None) };
+        let changes = changes_of(&mut tx, id).await?;
         Ok(Some(LicenseStory {
-            event_types: self.types_of(&changes).await?,
-            derived: derive(&licences, &self.rules),
-            open_events: self.open_events_of(&tenant).await?,
+            told: told(&mut tx, &changes).await?,
+            derived: derive(&license_subscriptions(&mut tx, id).await?, &self.rules),
+            open_events: open_events_of(&mut tx, &tenant).await?,
             tenant,
             changes,
         }))
     }
-
-    async fn changes_of(&self, tenant: TenantId) -> Result<Vec<StoryChange>, Error> {
-        let query = sqlx::query_as!(
-            StoryChange,
-            "SELECT from_count, to_count, cause, stripe_subscription_external_id AS subscription, event_ids,
-                    workflow_id, run_id, changed_at
-             FROM license_changes WHERE tenant = $1 ORDER BY license_change_id",
-            tenant.as_uuid(),
-        );
-        Ok(query.fetch_all(&self.pool).await?)
-    }
-
-    async fn types_of(&self, changes: &[StoryChange]) -> Result<BTreeMap<String, String>, Error> {
-        let ids: Vec<String> = changes.iter().flat_map(|change| change.event_ids.clone()).collect();
-        let query = sqlx::query!(
-            "SELECT stripe_event_id, event_type FROM stripe_webhook_events WHERE stripe_event_id = ANY($1)",
-            &ids,
-        );
-        let rows = query.fetch_all(&self.pool).await?.into_iter();
-        Ok(rows.map(|row| (row.stripe_event_id, row.event_type)).collect())
-    }
-
-    async fn open_events_of(&self, tenant: &TenantView) -> Result<Vec<EventRow>, Error> {
-        // A tenant without a customer has no subscription, so no event is about it.
-        let Some(customer) = tenant.stripe_customer_id.as_deref().and_then(|id| id.parse().ok()) else {
-            return Ok(Vec::new());
-        };
-        let statuses = vec![EventStatus::Parked, EventStatus::Pending, EventStatus::Failed];
-        let filter = EventFilter { statuses, customer: Some(customer), ..EventFilter::default() };
-        self.events(&filter, OPEN_EVENTS_MAX).await
-    }
 }
 
-fn read(view: &SubscriptionView) -> Result<LicenseSubscription, Error> {
-    Ok(LicenseSubscription {
-        id: view.id.parse().map_err(|_| unreadable("stripe_subscription_external_id"))?,
-        status: view.status.parse().map_err(|_| unreadable("status"))?,
-        created: view.stripe_created_at.timestamp(),
-        seats: seats(view)?,
-    })
+async fn changes_of(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<StoryChange>, Error> {
+    let query = sqlx::query_as!(
+        StoryChange,
+        "SELECT from_count, to_count, cause, stripe_subscription_external_id AS subscription, event_ids,
+                workflow_id, run_id, changed_at
+         FROM license_changes WHERE tenant = $1 ORDER BY license_change_id",
+        tenant.as_uuid(),
+    );
+    Ok(query.fetch_all(db).await?)
 }
 
-fn seats(view: &SubscriptionView) -> Result<Seats, Error> {
-    let (Some(item), Some(price)) = (&view.item, &view.price) else { return Ok(Seats::Ambiguous) };
-    let item = item.parse().map_err(|_| unreadable("stripe_subscription_item_id"))?;
-    let price = price.parse().map_err(|_| unreadable("stripe_price_id"))?;
-    let quantity = view.quantity.map(|quantity| i64::from(quantity).try_into()).transpose();
-    Ok(match quantity.map_err(|_| unreadable("quantity"))? {
-        Some(quantity) => Seats::Counted { item, price, quantity },
-        None => Seats::Metered { item, price },
-    })
+async fn told(db: &mut PgConnection, changes: &[StoryChange]) -> Result<BTreeMap<String, ToldEvent>, Error> {
+    let ids: Vec<String> = changes.iter().flat_map(|change| change.event_ids.clone()).collect();
+    let query = sqlx::query!(
+        "SELECT stripe_event_id, event_type, kind FROM stripe_webhook_events WHERE stripe_event_id = ANY($1)",
+        &ids,
+    );
+    let rows = query.fetch_all(&mut *db).await?.into_iter();
+    let event = |event_type, kind| ToldEvent { event_type, kind, twins: Vec::new() };
+    let mut told: BTreeMap<String, ToldEvent> =
+        rows.map(|row| (row.stripe_event_id, event(row.event_type, row.kind))).collect();
+    for twin in twins(db, &ids).await? {
+        if let Some(event) = told.get_mut(&twin.of) {
+            event.twins.push(twin);
+        }
+    }
+    Ok(told)
 }
 
-fn unreadable(column: &'static str) -> Error {
-    Error::Unreadable { table: "stripe_subscriptions", column }
+async fn open_events_of(db: &mut PgConnection, tenant: &TenantView) -> Result<Vec<EventRow>, Error> {
+    // A tenant without a customer has no subscription, so no event is about it.
+    let Some(customer) = tenant.stripe_customer_id.as_deref().and_then(|id| id.parse().ok()) else {
+        return Ok(Vec::new());
+    };
+    let filter = EventFilter { statuses: EventStatus::OPEN.into(), customer: Some(customer), ..EventFilter::default() };
+    events(db, &filter, OPEN_EVENTS_MAX).await
 }

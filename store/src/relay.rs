@@ -12,6 +12,8 @@ use domain::event::EventStatus;
 use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
 use sqlx::types::Json;
 
+use crate::error::unreadable;
+use crate::event_views::{EVENTS, status_names};
 use crate::events::names;
 use crate::{Error, Store};
 
@@ -67,8 +69,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let due = rows.into_iter().map(|row| {
-            let id = row.stripe_event_id.parse().map_err(|_| unreadable("stripe_event_id"))?;
-            let subscription = row.object_id.and_then(|id| id.parse().ok()).ok_or(unreadable("object_id"))?;
+            let id = row.stripe_event_id.parse().map_err(|_| unreadable(EVENTS, "stripe_event_id"))?;
+            let subscription = row.object_id.and_then(|id| id.parse().ok()).ok_or(unreadable(EVENTS, "object_id"))?;
             Ok(DueEvent { id, subscription })
         });
         Ok(due.collect())
@@ -178,8 +180,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let purchases = rows.into_iter().map(|row| {
-            let customer = row.customer.parse().map_err(|_| unreadable("stripe_customer_external_id"))?;
-            let input = serde_json::from_value(row.input).map_err(|_| unreadable("stranded_purchase"))?;
+            let customer = row.customer.parse().map_err(|_| unreadable(EVENTS, "stripe_customer_external_id"))?;
+            let input = serde_json::from_value(row.input).map_err(|_| unreadable(EVENTS, "stranded_purchase"))?;
             Ok(StrandedPurchase { customer, input })
         });
         Ok(purchases.collect())
@@ -208,19 +210,15 @@ impl Store {
         let rows = sqlx::query!(
             "SELECT processing_status, count(*) AS \"events!\",
                     extract(epoch FROM now() - min(created_at))::float8 AS \"oldest_secs!\"
-             FROM stripe_webhook_events WHERE processing_status IN ('pending', 'parked', 'failed')
-             GROUP BY processing_status",
+             FROM stripe_webhook_events WHERE processing_status = ANY($1) GROUP BY processing_status",
+            &status_names(&EventStatus::OPEN),
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok([EventStatus::Pending, EventStatus::Parked, EventStatus::Failed].map(|status| {
+        Ok(EventStatus::OPEN.map(|status| {
             let row = rows.iter().find(|row| row.processing_status == status.as_str());
             let events = row.map_or(0, |row| row.events.unsigned_abs());
             Depth { status, events, oldest_secs: row.map_or(0.0, |row| row.oldest_secs) }
         }))
     }
-}
-
-fn unreadable(column: &'static str) -> Error {
-    Error::Unreadable { table: "stripe_webhook_events", column }
 }

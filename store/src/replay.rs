@@ -1,43 +1,49 @@
 //! Giving events to a sync again, by hand. Safe any number of times: what is settled stays so.
 
 use domain::event::EventStatus;
-use domain::ids::EventId;
+use domain::ids::{EventId, StripeSubscriptionId};
+use sqlx::PgConnection;
 
 use crate::event_views::status;
 use crate::{Error, Store};
 
-/// An event that somebody wants to be handed over again, as it is now.
+/// An event that somebody wants to be handed over again, as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reopened {
     /// Where it stood before.
     pub before: EventStatus,
-    /// `sub_…`; only an ignored event may have none.
-    pub subscription: Option<String>,
+    /// Which sync it is for; none where it speaks of none, or of one whose id no hand-over takes.
+    pub subscription: Option<StripeSubscriptionId>,
     /// Why it stood there.
     pub reason: Option<String>,
 }
 
+impl Reopened {
+    /// Whether it is pending now. What no hand-over takes stays as it was, with its reason.
+    pub fn is_pending(&self) -> bool {
+        self.before.is_open() && self.subscription.is_some()
+    }
+}
+
 impl Store {
-    /// Makes a failed or parked event pending, and a pending one due now. Leaves every other as it
-    /// is; none if there is no such event.
+    /// Makes a failed or parked event pending, and a pending one due now, as if it had just come.
+    /// Leaves every other as it is; none if there is no such event.
     pub async fn reopen_event(&self, id: &EventId) -> Result<Option<Reopened>, Error> {
-        // The row is locked before it is read, so that what is answered is what was changed.
+        let mut tx = self.pool.begin().await?;
+        // Locked before it is read, so that what is answered is what was changed.
         let query = sqlx::query!(
-            "WITH before AS (
-                 SELECT stripe_event_id, processing_status, processing_error, object_id FROM stripe_webhook_events
-                 WHERE stripe_event_id = $1 FOR UPDATE),
-             reopened AS (
-                 UPDATE stripe_webhook_events e SET
-                     processing_status = 'pending', next_attempt_at = now(), processing_error = NULL,
-                     processed_at = NULL, settled_by_run = NULL
-                 FROM before WHERE e.stripe_event_id = before.stripe_event_id
-                   AND before.processing_status IN ('failed', 'parked', 'pending'))
-             SELECT processing_status, processing_error, object_id FROM before",
+            "SELECT processing_status, processing_error, object_id FROM stripe_webhook_events
+             WHERE stripe_event_id = $1 FOR UPDATE",
             id.as_str(),
         );
-        let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let before = status(&row.processing_status)?;
-        Ok(Some(Reopened { before, subscription: row.object_id, reason: row.processing_error }))
+        let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(None) };
+        let subscription = row.object_id.and_then(|id| id.parse().ok());
+        let event = Reopened { before: status(&row.processing_status)?, subscription, reason: row.processing_error };
+        if event.is_pending() {
+            reopen(&mut tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(event))
     }
 
     /// Where these events stand now and why, each with its id.
@@ -51,4 +57,16 @@ impl Store {
         let rows = query.fetch_all(&self.pool).await?.into_iter();
         rows.map(|row| Ok((row.stripe_event_id, status(&row.processing_status)?, row.processing_error))).collect()
     }
+}
+
+async fn reopen(db: &mut PgConnection, id: &EventId) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE stripe_webhook_events SET processing_status = 'pending', next_attempt_at = now(), attempts = 0,
+             processing_error = NULL, processed_at = NULL, settled_by_run = NULL
+         WHERE stripe_event_id = $1",
+        id.as_str(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{Error, Store};
@@ -88,61 +89,76 @@ pub struct LicenseChangeView {
     pub changed_at: DateTime<Utc>,
 }
 
+/// What is read in several statements is read as it was at one moment: else a sync in between
+/// would look like a count that does not follow from its subscriptions.
+const AT_ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 impl Store {
     /// The tenant, or none.
     pub async fn show(&self, whose: &Whose) -> Result<Option<TenantView>, Error> {
         let Some(tenant) = self.find(whose).await? else { return Ok(None) };
-        let row = sqlx::query!(
-            "SELECT t.client_name, t.email, t.licensed_user_count, t.created_at, t.created_by_run,
-                    t.created_by_workflow,
-                    c.stripe_customer_external_id AS \"stripe_customer_id?\"
-             FROM tenants t LEFT JOIN stripe_customers c USING (tenant) WHERE t.tenant = $1",
-            tenant.as_uuid(),
-        );
-        let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
-        Ok(Some(TenantView {
-            tenant: tenant.as_uuid(),
-            client_name: row.client_name,
-            email: row.email,
-            licensed_user_count: row.licensed_user_count,
-            created_at: row.created_at,
-            created_by_run: row.created_by_run,
-            created_by_workflow: row.created_by_workflow,
-            stripe_customer_id: row.stripe_customer_id,
-            subscriptions: self.subscriptions_of(tenant).await?,
-            last_change: self.last_change_of(tenant).await?,
-        }))
+        view(&mut *self.at_one_moment().await?, tenant).await
     }
 
-    async fn find(&self, whose: &Whose) -> Result<Option<TenantId>, Error> {
+    /// A transaction to look at several tables in.
+    pub(crate) async fn at_one_moment(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        Ok(self.pool.begin_with(AT_ONE_MOMENT).await?)
+    }
+
+    /// Which tenant it is, which never changes.
+    pub(crate) async fn find(&self, whose: &Whose) -> Result<Option<TenantId>, Error> {
         match whose {
             Whose::Tenant(tenant) => Ok(Some(*tenant)),
             Whose::Customer(customer) => self.tenant_of_customer(customer).await,
             Whose::Subscription(subscription) => self.tenant_of_subscription(subscription).await,
         }
     }
+}
 
-    async fn subscriptions_of(&self, tenant: TenantId) -> Result<Vec<SubscriptionView>, Error> {
-        let query = sqlx::query_as!(
-            SubscriptionView,
-            "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
-                    s.stripe_subscription_item_id AS item, p.stripe_price_external_id AS \"price?\",
-                    s.current_period_end, s.cancel_at, s.cancel_at_period_end, s.is_add_on, s.stripe_created_at,
-                    s.scheduled_quantity, s.scheduled_at
-             FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
-             WHERE s.tenant = $1 ORDER BY s.stripe_created_at DESC, id DESC",
-            tenant.as_uuid(),
-        );
-        Ok(query.fetch_all(&self.pool).await?)
-    }
+/// The tenant, or none.
+pub(crate) async fn view(db: &mut PgConnection, tenant: TenantId) -> Result<Option<TenantView>, Error> {
+    let row = sqlx::query!(
+        "SELECT t.client_name, t.email, t.licensed_user_count, t.created_at, t.created_by_run,
+                t.created_by_workflow,
+                c.stripe_customer_external_id AS \"stripe_customer_id?\"
+         FROM tenants t LEFT JOIN stripe_customers c USING (tenant) WHERE t.tenant = $1",
+        tenant.as_uuid(),
+    );
+    let Some(row) = row.fetch_optional(&mut *db).await? else { return Ok(None) };
+    Ok(Some(TenantView {
+        tenant: tenant.as_uuid(),
+        client_name: row.client_name,
+        email: row.email,
+        licensed_user_count: row.licensed_user_count,
+        created_at: row.created_at,
+        created_by_run: row.created_by_run,
+        created_by_workflow: row.created_by_workflow,
+        stripe_customer_id: row.stripe_customer_id,
+        subscriptions: subscriptions_of(&mut *db, tenant).await?,
+        last_change: last_change_of(db, tenant).await?,
+    }))
+}
 
-    async fn last_change_of(&self, tenant: TenantId) -> Result<Option<LicenseChangeView>, Error> {
-        let query = sqlx::query_as!(
-            LicenseChangeView,
-            "SELECT from_count, to_count, cause, workflow_id, run_id, changed_at FROM license_changes
-             WHERE tenant = $1 ORDER BY license_change_id DESC LIMIT 1",
-            tenant.as_uuid(),
-        );
-        Ok(query.fetch_optional(&self.pool).await?)
-    }
+async fn subscriptions_of(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<SubscriptionView>, Error> {
+    let query = sqlx::query_as!(
+        SubscriptionView,
+        "SELECT s.stripe_subscription_external_id AS id, s.status, s.quantity,
+                s.stripe_subscription_item_id AS item, p.stripe_price_external_id AS \"price?\",
+                s.current_period_end, s.cancel_at, s.cancel_at_period_end, s.is_add_on, s.stripe_created_at,
+                s.scheduled_quantity, s.scheduled_at
+         FROM stripe_subscriptions s LEFT JOIN stripe_prices p USING (stripe_price_id)
+         WHERE s.tenant = $1 ORDER BY s.stripe_created_at DESC, id DESC",
+        tenant.as_uuid(),
+    );
+    Ok(query.fetch_all(db).await?)
+}
+
+async fn last_change_of(db: &mut PgConnection, tenant: TenantId) -> Result<Option<LicenseChangeView>, Error> {
+    let query = sqlx::query_as!(
+        LicenseChangeView,
+        "SELECT from_count, to_count, cause, workflow_id, run_id, changed_at FROM license_changes
+         WHERE tenant = $1 ORDER BY license_change_id DESC LIMIT 1",
+        tenant.as_uuid(),
+    );
+    Ok(query.fetch_optional(db).await?)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::sync_subscription::{SubscriptionEvent, SyncSubscriptionInput};
+use service::hand_over::hand_over;
 use store::{DueEvent, StrandedPurchase};
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::tonic::{Code, Status};
@@ -12,8 +12,8 @@ use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
+use workflows::CreateTenant;
 use workflows::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID};
-use workflows::{CreateTenant, SyncSubscription};
 
 /// How long one call may take, tries of the SDK's own included.
 const CALL_PATIENCE: Duration = Duration::from_secs(4);
@@ -53,22 +53,8 @@ impl Temporal {
 
     /// Tells the subscription's sync of the event, and starts it where none runs.
     pub(crate) async fn signal(&self, event: &DueEvent) -> Result<(), Trouble> {
-        let input = SyncSubscriptionInput::new(event.subscription.clone());
-        let subject = event.subscription.to_string();
-        let options = WorkflowStartOptions::new(&self.task_queue, input.workflow_id())
-            .search_attributes(SearchAttributes::new([STRIPE_SUBSCRIPTION_ID.value_set(subject.clone())]))
-            .static_summary(subject)
-            .build();
-        let signal = SubscriptionEvent { event_id: event.id.clone() };
         let client = self.client()?;
-        let call = client.signal_with_start_workflow(
-            SyncSubscription::run,
-            input.into(),
-            SyncSubscription::subscription_event,
-            signal.into(),
-            options,
-        );
-        within(call).await.map(drop).map_err(trouble)
+        within(hand_over(&client, &self.task_queue, event)).await.map(drop).map_err(trouble)
     }
 
     /// Starts the onboarding that the store did not start. Its id is used once and never again: a

@@ -25,7 +25,8 @@ pub(super) async fn look(database: &Database) -> Vec<Check> {
     let oldest = oldest.and_then(|found| found.map_err(|error| Check::failed(PARKED, &database.failed(&error))));
     let [parked, failed] = match &oldest {
         Ok(oldest) => {
-            let of = |status| oldest.iter().find(|event| event.status == status);
+            let of =
+                |status| oldest.iter().filter(|event| event.status == status).min_by_key(|event| event.received_at);
             [parked(of(EventStatus::Parked)), failed(of(EventStatus::Failed))]
         }
         Err(red) => [red.clone(), Check::skipped(FAILED, PARKED)],
@@ -69,7 +70,7 @@ mod tests {
 
     fn event(minutes: i64) -> OldestEvent {
         let received_at = Utc::now() - TimeDelta::minutes(minutes);
-        OldestEvent { status: EventStatus::Parked, id: "evt_1".to_owned(), received_at }
+        OldestEvent { event_type: "a.b".to_owned(), status: EventStatus::Parked, id: "evt_1".to_owned(), received_at }
     }
 
     #[test]

@@ -25,9 +25,6 @@ What was received is counted when it is taken in, apart from the events, so that
 is missed: received = completed + superseded + ignored + parked + pending + failed.
 Exit code 6 when that is not so, or when a pending event can never be handed over.";
 
-/// What waits for something.
-const UNSETTLED: [EventStatus; 3] = [EventStatus::Parked, EventStatus::Pending, EventStatus::Failed];
-
 /// Nothing to choose.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -55,9 +52,11 @@ struct Line {
     missing: i64,
 }
 
-/// What has waited longest.
+/// What has waited longest of those that are alike.
 #[derive(Debug, Serialize)]
 struct Oldest {
+    #[serde(rename = "type")]
+    event_type: String,
     status: &'static str,
     event_id: String,
     received_at: DateTime<Utc>,
@@ -69,7 +68,7 @@ pub(super) async fn run(_args: Args, output: Output) -> Result<Exit, Failure> {
     database.refuse_old_schema().await?;
     let failed = |error: store::Error| database.failed(&error);
     let types = database.store.accounting().await.map_err(failed)?;
-    let oldest = database.store.oldest_events(&UNSETTLED).await.map_err(failed)?;
+    let oldest = database.store.oldest_events(&EventStatus::OPEN).await.map_err(failed)?;
     let stuck = database.store.stuck_events().await.map_err(failed)?;
     let findings = judge(&types, &stuck);
     output.print(&Accounting {
@@ -117,9 +116,12 @@ impl Line {
         Self { name, received, held: EventStatus::ALL.into_iter().map(count).collect(), missing }
     }
 
-    fn cells(&self) -> Vec<String> {
-        let counts =
-            COLUMNS.iter().map(|status| self.held.get(status.as_str()).copied().unwrap_or_default().to_string());
+    fn held_in(&self, status: EventStatus) -> i64 {
+        self.held.get(status.as_str()).copied().unwrap_or_default()
+    }
+
+    fn cells(&self, columns: &[EventStatus]) -> Vec<String> {
+        let counts = columns.iter().map(|status| self.held_in(*status).to_string());
         let verdict = match self.missing {
             0 => "yes".to_owned(),
             1.. => format!("{} missing", self.missing),
@@ -141,26 +143,47 @@ const COLUMNS: [EventStatus; 6] = [
 
 impl From<OldestEvent> for Oldest {
     fn from(event: OldestEvent) -> Self {
-        Self { status: event.status.as_str(), event_id: event.id, received_at: event.received_at }
+        let OldestEvent { event_type, status, id, received_at } = event;
+        Self { event_type, status: status.as_str(), event_id: id, received_at }
     }
 }
 
 impl Report for Accounting {
     fn text(&self) -> String {
-        let counts = COLUMNS.map(EventStatus::as_str);
-        let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
-        let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
-        self.types.iter().for_each(|line| table.push(line.cells()));
-        table.push(self.total.cells());
         let mut rows = Rows::default();
-        let age =
-            |oldest: &Oldest| format!("{}, {}, {} ago", oldest.status, oldest.event_id, words::age(oldest.received_at));
-        self.oldest.iter().for_each(|oldest| rows.push("oldest", age(oldest)));
         self.findings.iter().for_each(|finding| rows.push("finding", finding));
         let verdict = if self.adds_up { "yes, every event is accounted for" } else { "no, see above" };
         rows.push("adds up", verdict);
         let width = screen::width();
-        format!("{}\n\n{}", table.on(width), rows.on(width))
+        let parts = [Some(self.counted().on(width)), self.waiting().map(|table| table.on(width)), Some(rows.on(width))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl Accounting {
+    /// Statuses that no event has are left out.
+    fn counted(&self) -> Table {
+        let columns: Vec<EventStatus> = COLUMNS.into_iter().filter(|status| self.total.held_in(*status) != 0).collect();
+        let counts = columns.iter().map(|status| status.as_str());
+        let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
+        let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
+        self.types.iter().for_each(|line| table.push(line.cells(&columns)));
+        table.push(self.total.cells(&columns));
+        table
+    }
+
+    /// The oldest of each that wait; none where nothing does.
+    fn waiting(&self) -> Option<Table> {
+        let mut table = Table::new(&["oldest", "status", "received", "type"]);
+        for Oldest { event_type, status, event_id, received_at } in &self.oldest {
+            table.push(vec![
+                event_id.clone(),
+                (*status).to_owned(),
+                format!("{} ago", words::age(*received_at)),
+                event_type.clone(),
+            ]);
+        }
+        (!self.oldest.is_empty()).then_some(table)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Which events: the flags that commands about several have in common.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::duration;
 use domain::event::EventStatus;
 use domain::ids::{StripeCustomerId, StripeSubscriptionId};
 use store::EventFilter;
@@ -46,23 +49,16 @@ fn event_type(text: &str) -> Result<String, &'static str> {
     if is_type { Ok(text.to_owned()) } else { Err("expected a type of event such as customer.subscription.updated") }
 }
 
+/// Older than any event, and still a moment that Postgres knows.
+const SINCE_MAX: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
 fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
     let wrong = "expected how long ago, such as 90s, 30m, 2h or 7d, or a moment such as 2026-11-22T08:00:00Z";
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Ok(moment.to_utc());
     }
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(wrong)?;
-    let number: u32 = number.parse().map_err(|_| wrong)?;
-    let secs = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong),
-    };
-    let ago = TimeDelta::seconds(i64::from(number) * secs);
-    // Older than any event, and still a moment that Postgres knows.
-    if ago.num_days() > 36_500 { Err(wrong) } else { Ok(Utc::now() - ago) }
+    let ago = duration::parse(text).filter(|ago| *ago <= SINCE_MAX).ok_or(wrong)?;
+    Ok(Utc::now() - ago)
 }
 
 #[cfg(test)]
@@ -79,7 +75,7 @@ mod tests {
         check("30m", Some(1800));
         check("2h", Some(7200));
         check("7d", Some(604_800));
-        for wrong in ["", "h", "2", "-2h", "2 h", "2w", "yesterday", "2h…", "99999999999d", "4294967295d"] {
+        for wrong in ["", "2w", "yesterday", "36501d"] {
             check(wrong, None);
         }
         assert_eq!(

@@ -10,7 +10,7 @@ use super::filter::Narrow;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Report, time};
+use crate::output::{Output, Report};
 use crate::screen;
 use crate::settings;
 use crate::table::Table;
@@ -62,6 +62,8 @@ pub(crate) struct Event {
     pub(crate) tenant_id: Option<String>,
     pub(crate) stripe_customer_id: Option<String>,
     pub(crate) received_at: DateTime<Utc>,
+    #[serde(skip)]
+    standing: EventStatus,
 }
 
 /// Lists them.
@@ -89,6 +91,7 @@ impl From<EventRow> for Event {
             tenant_id: row.tenant.map(|tenant| tenant.to_string()),
             stripe_customer_id: row.customer,
             received_at: row.received_at,
+            standing: row.status,
         }
     }
 }
@@ -98,8 +101,7 @@ impl Report for List {
         if self.events.is_empty() {
             return "no events fit; one that was never delivered is not in the inbox".to_owned();
         }
-        let mut table =
-            Table::new(&["received", "event", "status", "type", "subscription", "tenant or customer", "why"]);
+        let mut table = Table::new(&["received", "event", "status", "type", "about"]);
         self.events.iter().for_each(|event| table.push(event.cells()));
         let mut text = table.on(screen::width());
         if self.more {
@@ -113,16 +115,30 @@ impl Report for List {
 }
 
 impl Event {
+    /// Such that a row fits a line of 140 characters: ids whole, of the rest what tells rows apart.
     fn cells(&self) -> Vec<String> {
-        let whose = self.tenant_id.as_ref().or(self.stripe_customer_id.as_ref());
         vec![
-            time(self.received_at),
+            self.received_at.format("%m-%d %H:%M:%SZ").to_string(),
             self.event_id.clone(),
             self.status.to_owned(),
-            self.event_type.clone(),
-            self.stripe_subscription_id.clone().unwrap_or_default(),
-            whose.cloned().unwrap_or_default(),
-            self.reason.clone().unwrap_or_default(),
+            short(&self.event_type),
+            self.about(),
         ]
     }
+
+    /// Whom it is about and why it stands where it stands, first what a reader looks for.
+    fn about(&self) -> String {
+        let whom = self.stripe_subscription_id.as_ref().or(self.stripe_customer_id.as_ref());
+        let whom = whom.or(self.tenant_id.as_ref());
+        let parts = match self.standing {
+            EventStatus::Failed | EventStatus::Parked | EventStatus::Ignored => [self.reason.as_ref(), whom],
+            EventStatus::Pending | EventStatus::Completed | EventStatus::Superseded => [whom, self.reason.as_ref()],
+        };
+        parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Most of what matters is about subscriptions, so a type need not say all of it.
+pub(crate) fn short(event_type: &str) -> String {
+    event_type.replace("customer.subscription.", "…subscription.")
 }

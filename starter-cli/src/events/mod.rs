@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) use accounting::judge as judge_accounting;
-pub(crate) use list::Event;
+pub(crate) use list::{Event, short};
 pub(crate) use words::age;
 
 /// What to do about events.

@@ -15,6 +15,9 @@ use crate::output::Report;
 use crate::screen;
 use crate::table::Table;
 
+/// What there is to say where there are none.
+pub(super) const NOTHING_FITS: &str = "no events fit; there is nothing to handle again";
+
 /// The events of a replay.
 #[derive(Debug, Serialize)]
 pub(super) struct Plan {
@@ -43,7 +46,7 @@ impl Plan {
             status: status.as_str(),
             event_type,
             events,
-            replayed: is_replayed(status),
+            replayed: status.is_open(),
         });
         Self { counts: counts.collect(), events: rows.into_iter().map(Event::from).collect() }
     }
@@ -67,18 +70,10 @@ impl Plan {
     }
 }
 
-/// Whether a replay does anything to an event in that state.
-pub(super) fn is_replayed(status: EventStatus) -> bool {
-    match status {
-        EventStatus::Pending | EventStatus::Parked | EventStatus::Failed => true,
-        EventStatus::Completed | EventStatus::Superseded | EventStatus::Ignored => false,
-    }
-}
-
 impl Report for Plan {
     fn text(&self) -> String {
         if self.events.is_empty() {
-            return "no events fit; there is nothing to handle again".to_owned();
+            return NOTHING_FITS.to_owned();
         }
         let mut table = Table::new(&["status", "type", "events", ""]);
         for Count { status, event_type, events, replayed } in &self.counts {

@@ -3,17 +3,19 @@
 //! An event is first made pending, in the database, and then handed over: whatever happens in
 //! between, the relay finds it.
 
+use std::io::Write;
 use std::time::Duration;
 
 use clap::value_parser;
 use domain::event::EventStatus;
 use domain::ids::EventId;
 use domain::shim_settings::ShimSettings;
+use store::DueEvent;
 use temporalio_client::Client;
 
 use super::filter::Narrow;
-use super::hand_over::{hand_over, workflow_id};
-use super::plan::Plan;
+use super::hand_over::hand_over;
+use super::plan::{NOTHING_FITS, Plan};
 use super::settled::{Did, Replayed, Replays};
 use super::{show, words};
 use crate::database::Database;
@@ -69,7 +71,7 @@ pub(crate) struct Args {
 }
 
 fn status(text: &str) -> Result<EventStatus, &'static str> {
-    let status = text.parse().ok().filter(|status| super::plan::is_replayed(*status));
+    let status = text.parse().ok().filter(|status: &EventStatus| status.is_open());
     status.ok_or("expected failed, parked or pending; the others have nothing left to be done")
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     }
     let database = Database::from_env(settings::master()?)?;
     let temporal = TemporalConfig::from_env(lookup)?;
-    let redispatch_after = ShimSettings::from_env(lookup).map_err(Failure::setting)?.redispatch_after;
+    let redispatch_after = ShimSettings::redispatch_after(lookup).map_err(Failure::setting)?;
     database.refuse_old_schema().await?;
     let chosen = match args.events.is_empty() {
         true => fitting(&args, &database, output).await?,
@@ -111,15 +113,26 @@ async fn fitting(args: &Args, database: &Database, output: Output) -> Result<Opt
     let rows = found.map_err(|error| database.failed(&error))?;
     let ids = rows.iter().filter_map(|row| row.id.parse().ok()).collect();
     let plan = Plan::new(rows);
-    if args.dry_run || plan.len() == 0 {
+    if args.dry_run {
         output.print(&plan);
         return Ok(None);
     }
     if plan.len() > 1 && !args.yes && !plan.confirmed()? {
-        eprintln!("nothing was done");
-        return Ok(None);
+        return Ok(nothing("nothing was done", output));
     }
-    Ok(Some(ids))
+    match plan.len() {
+        0 => Ok(nothing(NOTHING_FITS, output)),
+        _ => Ok(Some(ids)),
+    }
+}
+
+/// For a program a replay of no events, which has the shape of every other.
+fn nothing(said: &str, output: Output) -> Option<Vec<EventId>> {
+    match output {
+        Output::Text => drop(writeln!(std::io::stdout(), "{said}")),
+        Output::Json => Replays::new(&[], output).print(),
+    }
+    None
 }
 
 /// `--dry-run` of events that were named.
@@ -188,30 +201,18 @@ impl Replay<'_> {
         let reopened = self.database.store.reopen_event(id).await.map_err(|error| self.database_failed(&error))?;
         let Some(reopened) = reopened else { return Ok(Replayed::missing(id)) };
         let mut one = Replayed::of(id, &reopened);
-        let did = match reopened.before {
-            EventStatus::Completed | EventStatus::Superseded => Did::NothingToDo,
-            EventStatus::Ignored => Did::Refused,
-            EventStatus::Pending | EventStatus::Parked | EventStatus::Failed => Did::WaitsForTemporal,
-        };
-        one.did = did;
-        if did != Did::WaitsForTemporal {
-            return Ok(one);
-        }
-        one.status = Some(EventStatus::Pending);
-        let Some(subscription) = reopened.subscription.as_deref().and_then(|id| id.parse().ok()) else {
-            one.did = Did::Unfit;
+        let Some(subscription) = reopened.subscription.filter(|_| one.did == Did::WaitsForTemporal) else {
             return Ok(one);
         };
         let Some(client) = client else { return Ok(one) };
-        let run = match hand_over(client, &self.temporal, id, &subscription).await {
+        let event = DueEvent { id: id.clone(), subscription };
+        let run = match hand_over(client, &self.temporal, &event).await {
             Ok(run) => run,
             Err(failure) => return Err(Stopped::Temporal(one, failure)),
         };
         let noted = self.database.store.mark_dispatched(std::slice::from_ref(id), self.redispatch_after).await;
         noted.map_err(|error| self.database_failed(&error))?;
-        let workflow = workflow_id(subscription.as_str());
-        one.link = self.temporal.link(&workflow, &run);
-        (one.did, one.workflow_id, one.run_id) = (Did::HandedOver, Some(workflow), Some(run));
+        one.handed_over(&event.subscription, run, &self.temporal);
         Ok(one)
     }
 

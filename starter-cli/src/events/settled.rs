@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use domain::event::EventStatus;
-use domain::ids::EventId;
+use domain::ids::{EventId, StripeSubscriptionId};
+use domain::sync_subscription::SyncSubscriptionInput;
 use serde::{Serialize, Serializer};
 use store::Reopened;
 
@@ -13,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::screen;
+use crate::temporal::TemporalConfig;
 
 /// What was done with one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,9 +45,9 @@ pub(super) struct Replayed {
     #[serde(serialize_with = "name")]
     pub(super) status: Option<EventStatus>,
     reason: Option<String>,
-    pub(super) workflow_id: Option<String>,
-    pub(super) run_id: Option<String>,
-    pub(super) link: Option<String>,
+    workflow_id: Option<String>,
+    run_id: Option<String>,
+    link: Option<String>,
 }
 
 fn name<S: Serializer>(status: &Option<EventStatus>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -55,8 +57,24 @@ fn name<S: Serializer>(status: &Option<EventStatus>, serializer: S) -> Result<S:
 impl Replayed {
     /// An event that is there.
     pub(super) fn of(id: &EventId, reopened: &Reopened) -> Self {
-        let (status, reason) = (Some(reopened.before), reopened.reason.clone());
-        Self { before: status, status, reason, ..Self::missing(id) }
+        let did = match reopened.before {
+            EventStatus::Completed | EventStatus::Superseded => Did::NothingToDo,
+            EventStatus::Ignored => Did::Refused,
+            EventStatus::Pending | EventStatus::Parked | EventStatus::Failed => match reopened.is_pending() {
+                true => Did::WaitsForTemporal,
+                false => Did::Unfit,
+            },
+        };
+        let status = if reopened.is_pending() { EventStatus::Pending } else { reopened.before };
+        let reason = reopened.reason.clone();
+        Self { did, before: Some(reopened.before), status: Some(status), reason, ..Self::missing(id) }
+    }
+
+    /// It was: to the sync of that subscription, of which this run was told.
+    pub(super) fn handed_over(&mut self, subscription: &StripeSubscriptionId, run: String, temporal: &TemporalConfig) {
+        let workflow = SyncSubscriptionInput::new(subscription.clone()).workflow_id();
+        self.link = temporal.link(&workflow, &run);
+        (self.did, self.workflow_id, self.run_id) = (Did::HandedOver, Some(workflow), Some(run));
     }
 
     /// One that is not.

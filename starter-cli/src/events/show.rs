@@ -5,10 +5,10 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::EventId;
+use domain::sync_subscription::SyncSubscriptionInput;
 use serde::Serialize;
-use store::{EventChange, EventView};
+use store::{EventChange, EventView, Twin};
 
-use super::hand_over::workflow_id;
 use super::list::Event;
 use super::words;
 use crate::database::Database;
@@ -95,6 +95,8 @@ struct Shown {
     link: Option<String>,
     changes: Vec<Change>,
     #[serde(skip)]
+    twins: Vec<Twin>,
+    #[serde(skip)]
     status: EventStatus,
 }
 
@@ -114,7 +116,8 @@ impl Shown {
     fn new(view: EventView, temporal: &TemporalConfig) -> Self {
         let status = view.row.status;
         let event = Event::from(view.row);
-        let workflow_id = event.stripe_subscription_id.as_deref().map(workflow_id);
+        let subscription = event.stripe_subscription_id.as_deref().and_then(|id| id.parse().ok());
+        let workflow_id = subscription.map(|id| SyncSubscriptionInput::new(id).workflow_id());
         let run = workflow_id.as_deref().zip(view.settled_by_run.as_deref());
         Self {
             link: run.and_then(|(workflow, run)| temporal.link(workflow, run)),
@@ -128,7 +131,8 @@ impl Shown {
             stripe_created_at: view.stripe_created_at,
             size_bytes: view.size,
             snapshot_event_id: view.snapshot_event_id,
-            twin_event_ids: view.twins,
+            twin_event_ids: view.twins.iter().map(|twin| twin.id.clone()).collect(),
+            twins: view.twins,
             attempts: view.attempts,
             dispatched_at: view.dispatched_at,
             next_attempt_at: (status == EventStatus::Pending).then_some(view.next_attempt_at),
@@ -184,19 +188,20 @@ impl Shown {
             "received",
             format!("{}, {} ago, {size} bytes (see them: --payload)", time(received), words::age(received)),
         );
-        rows.push_some("twin", self.twins());
+        rows.push_some("told twice", self.twins());
         rows.push("subscription", self.event.stripe_subscription_id.as_deref().unwrap_or("none"));
         rows.push_some("customer", self.event.stripe_customer_id.as_ref());
         rows.push_some("tenant", self.event.tenant_id.as_ref());
     }
 
-    /// The same change is told by both kinds where both are subscribed to.
+    /// The same change is told by both kinds where both are subscribed to, in events of their own.
     fn twins(&self) -> Option<String> {
         let missing = self.snapshot_event_id.as_ref().filter(|id| !self.twin_event_ids.contains(id));
-        let here = self.twin_event_ids.iter().map(|id| format!("{id} tells of the same change"));
-        let missing = missing.map(|id| format!("{id} tells of the same change, and has not come here"));
-        let all: Vec<String> = here.chain(missing).collect();
-        (!all.is_empty()).then(|| all.join("\n"))
+        let missing = missing.map(|id| format!("{id} (snapshot, has not come here)"));
+        let here = self.twins.iter().map(|twin| format!("{} ({})", twin.id, twin.kind));
+        let others: Vec<String> = missing.into_iter().chain(here).collect();
+        let this = format!("{} ({}, this one)", self.event.event_id, self.kind);
+        (!others.is_empty()).then(|| [vec![this], others].concat().join(", "))
     }
 
     fn push_status(&self, rows: &mut Rows) {
@@ -229,6 +234,8 @@ impl Shown {
             let run = self.settled_by_run.as_ref().map_or_else(String::new, |run| format!(", run {run}"));
             rows.push("workflow", format!("{workflow}{run}"));
             rows.push_some("", self.link.as_ref());
+        } else if self.event.stripe_subscription_id.is_some() {
+            rows.push("workflow", "none: its subscription's id cannot be read");
         }
         let none = self.changes.is_empty().then_some("no licence count");
         rows.push_some("changed", none);
@@ -246,6 +253,7 @@ impl Shown {
     fn hand_overs(&self) -> String {
         match (self.attempts, self.dispatched_at) {
             (_, None) => "never".to_owned(),
+            (0, Some(at)) => format!("not since it was replayed; before, on {}", time(at)),
             (1, Some(at)) => format!("once, on {}", time(at)),
             (times, Some(at)) => format!("{times} times, last on {}", time(at)),
         }
