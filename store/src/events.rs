@@ -12,10 +12,11 @@ pub(crate) async fn lock_customer(db: &mut PgConnection, customer: &StripeCustom
     Ok(())
 }
 
-/// Sets the customer's parked events to `pending`; the relay hands them over again.
+/// Sets the customer's parked events to `pending`, as if they had never been tried; the relay hands
+/// them over again.
 pub(crate) async fn release_parked(db: &mut PgConnection, customer: &StripeCustomerId) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE stripe_webhook_events SET processing_status = 'pending', next_attempt_at = now()
+        "UPDATE stripe_webhook_events SET processing_status = 'pending', next_attempt_at = now(), attempts = 0
          WHERE stripe_event_id IN (
              SELECT stripe_event_id FROM stripe_webhook_events
              WHERE processing_status = 'parked' AND stripe_customer_external_id = $1

@@ -1,5 +1,6 @@
 //! Giving events to a sync again, by hand. Safe any number of times: what is settled stays so.
 
+use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::EventId;
 
@@ -15,11 +16,13 @@ pub struct Reopened {
     pub subscription: Option<String>,
     /// Why it stood there.
     pub reason: Option<String>,
+    /// When it is due, if it was opened: the lease of whoever hands it over now.
+    pub due: Option<DateTime<Utc>>,
 }
 
 impl Store {
-    /// Makes a failed or parked event pending, and a pending one due now. Leaves every other as it
-    /// is; none if there is no such event.
+    /// Makes a failed or parked event pending, and a pending one due now, as if it had never been
+    /// tried. Leaves every other as it is; none if there is no such event.
     pub async fn reopen_event(&self, id: &EventId) -> Result<Option<Reopened>, Error> {
         // The row is locked before it is read, so that what is answered is what was changed.
         let query = sqlx::query!(
@@ -28,16 +31,18 @@ impl Store {
                  WHERE stripe_event_id = $1 FOR UPDATE),
              reopened AS (
                  UPDATE stripe_webhook_events e SET
-                     processing_status = 'pending', next_attempt_at = now(), processing_error = NULL,
-                     processed_at = NULL, settled_by_run = NULL
+                     processing_status = 'pending', next_attempt_at = now(), attempts = 0,
+                     processing_error = NULL, processed_at = NULL, settled_by_run = NULL
                  FROM before WHERE e.stripe_event_id = before.stripe_event_id
-                   AND before.processing_status IN ('failed', 'parked', 'pending'))
-             SELECT processing_status, processing_error, object_id FROM before",
+                   AND before.processing_status IN ('failed', 'parked', 'pending')
+                 RETURNING e.next_attempt_at)
+             SELECT processing_status, processing_error, object_id, reopened.next_attempt_at AS \"due?\"
+             FROM before LEFT JOIN reopened ON true",
             id.as_str(),
         );
         let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
         let before = status(&row.processing_status)?;
-        Ok(Some(Reopened { before, subscription: row.object_id, reason: row.processing_error }))
+        Ok(Some(Reopened { before, subscription: row.object_id, reason: row.processing_error, due: row.due }))
     }
 
     /// Where these events stand now and why, each with its id.

@@ -199,17 +199,18 @@ impl Replay<'_> {
             return Ok(one);
         }
         one.status = Some(EventStatus::Pending);
-        let Some(subscription) = reopened.subscription.as_deref().and_then(|id| id.parse().ok()) else {
+        let subscription = reopened.subscription.as_deref().and_then(|id| id.parse().ok());
+        let (Some(subscription), Some(due_again)) = (subscription, reopened.due) else {
             one.did = Did::Unfit;
             return Ok(one);
         };
         let Some(client) = client else { return Ok(one) };
-        let event = DueEvent { id: id.clone(), subscription };
+        let event = DueEvent { id: id.clone(), subscription, due_again };
         let run = match hand_over(client, &self.temporal, &event).await {
             Ok(run) => run,
             Err(failure) => return Err(Stopped::Temporal(one, failure)),
         };
-        let noted = self.database.store.mark_dispatched(std::slice::from_ref(id), self.redispatch_after).await;
+        let noted = self.database.store.mark_dispatched(std::slice::from_ref(&event), self.redispatch_after).await;
         noted.map_err(|error| self.database_failed(&error))?;
         let workflow = workflow_id(event.subscription.as_str());
         one.link = self.temporal.link(&workflow, &run);
