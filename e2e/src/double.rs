@@ -308,7 +308,7 @@ impl Double {
     pub fn post_v2(&self, path: &str, body: &Value) -> Result<Value> {
         let bearer = format!("Bearer {SECRET_KEY}");
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-        let answer = http::request("POST", &self.address, &format!("/v2{path}"), &headers, &body.to_string())?;
+        let answer = http::request("POST", &self.address, &format!("/v2{path}"), &headers, body.to_string())?;
         if answer.status != 200 {
             bail!("the double answered {} to POST /v2{path}: {}", answer.status, answer.body);
         }

@@ -92,7 +92,7 @@ impl Shim {
     }
 
     /// Posts a body under a `Stripe-Signature`.
-    pub fn post(&self, path: &str, signature: &str, body: &str) -> Result<http::Response> {
+    pub fn post(&self, path: &str, signature: &str, body: impl AsRef<[u8]>) -> Result<http::Response> {
         http::request("POST", &self.address, path, &[("Stripe-Signature", signature)], body)
     }
 
@@ -153,8 +153,9 @@ impl Shim {
 }
 
 /// A `Stripe-Signature` of the body.
-pub fn sign(body: &str, secret: &str, at: u64) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mac| mac.chain_update(format!("{at}.{body}")));
+pub fn sign(body: impl AsRef<[u8]>, secret: &str, at: u64) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    let mac = mac.map(|mac| mac.chain_update(format!("{at}.")).chain_update(body));
     let bytes = mac.map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
     format!("t={at},v1={}", hex::encode(bytes))
 }

@@ -102,6 +102,20 @@ fn versions_stand_in_the_root_manifest_only() {
     assert_none("dependencies without `workspace = true`", &offences);
 }
 
+/// The fuzz targets are a workspace of their own, which a build of this one does not look at. They
+/// switch a feature of this crate on, so it has to be the very one that the product takes.
+#[test]
+fn the_fuzz_targets_take_temporals_crate_of_the_product() {
+    let version = |lock: &str| {
+        let text = read(lock);
+        let (_, entry) = text.split_once("name = \"temporalio-protos\"")?;
+        quoted(entry, "version = ").map(str::to_owned)
+    };
+    let product = version("Cargo.lock");
+    assert!(product.is_some(), "the lock names no temporalio-protos");
+    assert_eq!(version("stripe-gateway/fuzz/Cargo.lock"), product);
+}
+
 #[test]
 fn every_crate_takes_the_lints_of_the_house() {
     let takes = |it: &Crate| read(&it.manifest()).contains("\n[lints]\nworkspace = true\n");

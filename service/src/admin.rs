@@ -11,11 +11,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use store::Store;
 use temporalio_client::Client;
-use temporalio_client::tonic::IntoRequest;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::telemetry::Telemetry;
+use crate::temporal;
 
 /// How long a service that is asked for a sign of life may take.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
@@ -84,7 +83,7 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
         Ok(services) => services,
         Err(phase) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{phase}\n")),
     };
-    let (postgres, temporal) = tokio::join!(answers(store.ping()), answers(system_info(client.as_ref())));
+    let (postgres, temporal) = tokio::join!(answers(store.ping()), answers(ask(client.as_ref())));
     let status = if postgres && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |up| if up { "answers" } else { "does not answer" };
     (status, format!("Postgres {}\nTemporal {}\n", word(postgres), word(temporal)))
@@ -94,10 +93,8 @@ async fn answers<T, E>(question: impl Future<Output = Result<T, E>>) -> bool {
     matches!(tokio::time::timeout(SIGN_OF_LIFE, question).await, Ok(Ok(_)))
 }
 
-async fn system_info(client: Option<&Client>) -> Result<()> {
-    let client = client.context("there is no connection yet")?;
-    client.connection().workflow_service().get_system_info(GetSystemInfoRequest::default().into_request()).await?;
-    Ok(())
+async fn ask(client: Option<&Client>) -> Result<()> {
+    temporal::ask(client.context("there is no connection yet")?).await
 }
 
 /// The SDK's metrics and ours, and the memory of this process: the SDK keeps a few hundred

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use temporalio_client::envconfig::{ConfigError, LoadClientConfigProfileOptions};
+use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 
 use crate::telemetry::Telemetry;
 
@@ -39,6 +41,13 @@ pub async fn connect(telemetry: &Telemetry) -> Result<Client> {
         }
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
+}
+
+/// Asks for a sign of life, which has nothing to do with any workflow. Waits for as long as the SDK
+/// tries.
+pub async fn ask(client: &Client) -> Result<()> {
+    client.connection().workflow_service().get_system_info(GetSystemInfoRequest::default().into_request()).await?;
+    Ok(())
 }
 
 /// The loader's own words quote the configuration file, which may hold an API key.

@@ -59,15 +59,15 @@ impl Subject {
 }
 
 impl Store {
-    /// Stores the events that are not there yet, counts them, and answers their ids: all or none,
-    /// in one statement, which is its own transaction. Nobody else's relay looks at them before
-    /// `grace` is over.
+    /// Stores the events that are not there yet, counts them, and answers their ids, each with when
+    /// it is due: all or none, in one statement, which is its own transaction. Nobody else's relay
+    /// looks at them before `grace` is over.
     ///
     /// Rows are inserted in the order of their ids and receipts counted in that of their types, so
     /// that two statements never wait for each other.
-    pub async fn take_in(&self, events: &[NewEvent], grace: Duration) -> Result<Vec<EventId>, Error> {
+    pub async fn take_in(&self, events: &[NewEvent], grace: Duration) -> Result<Vec<(EventId, DateTime<Utc>)>, Error> {
         let columns = Columns::of(events);
-        let ids = sqlx::query_scalar!(
+        let rows = sqlx::query!(
             "WITH arrived AS (
                  SELECT DISTINCT ON (id) * FROM unnest(
                      $2::text[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::boolean[],
@@ -83,7 +83,7 @@ impl Store {
                         CASE WHEN object IS NULL THEN now() END, now() + make_interval(secs => $13)
                  FROM arrived ORDER BY id
                  ON CONFLICT DO NOTHING
-                 RETURNING stripe_event_id, event_type
+                 RETURNING stripe_event_id, event_type, next_attempt_at
              ), counted AS (
                  INSERT INTO stripe_webhook_receipts AS receipts (tenant, event_type, slot, received)
                  SELECT $1, event_type, floor(random() * 16)::smallint, count(*)
@@ -91,7 +91,7 @@ impl Store {
                  ON CONFLICT (tenant, event_type, slot)
                  DO UPDATE SET received = receipts.received + excluded.received
              )
-             SELECT stripe_event_id FROM fresh",
+             SELECT stripe_event_id, next_attempt_at FROM fresh",
             self.master.as_uuid(),
             &columns.ids,
             &columns.types,
@@ -108,7 +108,7 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
+        Ok(rows.into_iter().filter_map(|row| Some((row.stripe_event_id.parse().ok()?, row.next_attempt_at))).collect())
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use domain::create_tenant::CreateTenantInput;
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
@@ -14,7 +15,6 @@ use sqlx::types::Json;
 
 use crate::error::unreadable;
 use crate::event_views::{EVENTS, status_names};
-use crate::events::names;
 use crate::{Error, Store};
 
 /// An event that a sync has to be told of.
@@ -24,6 +24,9 @@ pub struct DueEvent {
     pub id: EventId,
     /// The subscription that it speaks of.
     pub subscription: StripeSubscriptionId,
+    /// When it is due again, as whoever has it in hand was told: the end of the lease, and the sign
+    /// by which the row knows them again.
+    pub due_again: DateTime<Utc>,
 }
 
 /// A purchase whose onboarding nobody started.
@@ -62,7 +65,7 @@ impl Store {
              )
              UPDATE stripe_webhook_events event SET next_attempt_at = now() + make_interval(secs => $2)
              FROM due WHERE event.tenant = due.tenant AND event.stripe_event_id = due.stripe_event_id
-             RETURNING event.stripe_event_id, event.object_id",
+             RETURNING event.stripe_event_id, event.object_id, event.next_attempt_at",
             i64::from(limit),
             lease.as_secs_f64(),
         )
@@ -71,40 +74,43 @@ impl Store {
         let due = rows.into_iter().map(|row| {
             let id = row.stripe_event_id.parse().map_err(|_| unreadable(EVENTS, "stripe_event_id"))?;
             let subscription = row.object_id.and_then(|id| id.parse().ok()).ok_or(unreadable(EVENTS, "object_id"))?;
-            Ok(DueEvent { id, subscription })
+            Ok(DueEvent { id, subscription, due_again: row.next_attempt_at })
         });
         Ok(due.collect())
     }
 
     /// Notes that Temporal has these events. Those that are not settled are due again after
-    /// `again`, doubled with each time before.
-    pub async fn mark_dispatched(&self, events: &[EventId], again: Duration) -> Result<(), Error> {
+    /// `again`, doubled with each try before.
+    pub async fn mark_dispatched(&self, events: &[DueEvent], again: Duration) -> Result<(), Error> {
         self.mark(events, again, true).await
     }
 
-    /// Notes that Temporal refuses these events themselves: they wait as if they had been handed
-    /// over, so that they do not stand in the others' way.
-    pub async fn mark_refused(&self, events: &[EventId], again: Duration) -> Result<(), Error> {
+    /// Notes that these events were tried in vain, for a reason of their own: they wait as if they
+    /// had been handed over, so that they do not stand in the others' way.
+    pub async fn put_off(&self, events: &[DueEvent], again: Duration) -> Result<(), Error> {
         self.mark(events, again, false).await
     }
 
     /// In the order of the ids, like every statement that locks several events. What was settled
-    /// meanwhile, or parked, keeps its time.
-    async fn mark(&self, events: &[EventId], again: Duration, dispatched: bool) -> Result<(), Error> {
+    /// meanwhile, parked, reopened or leased by somebody else keeps its time.
+    async fn mark(&self, events: &[DueEvent], again: Duration, dispatched: bool) -> Result<(), Error> {
+        let (ids, leases) = rows_of(events);
         sqlx::query!(
             "WITH mine AS (
-                 SELECT tenant, stripe_event_id FROM stripe_webhook_events
-                 WHERE tenant = $1 AND stripe_event_id = ANY($2) ORDER BY stripe_event_id FOR UPDATE
+                 SELECT tenant, stripe_event_id, lease FROM stripe_webhook_events
+                 JOIN unnest($2::text[], $3::timestamptz[]) AS noted (id, lease) ON id = stripe_event_id
+                 WHERE tenant = $1 ORDER BY stripe_event_id FOR UPDATE OF stripe_webhook_events
              )
              UPDATE stripe_webhook_events event SET
-                 dispatched_at = CASE WHEN $3 THEN now() ELSE dispatched_at END,
+                 dispatched_at = CASE WHEN $4 THEN now() ELSE dispatched_at END,
                  attempts = attempts + 1,
-                 next_attempt_at = CASE WHEN processing_status = 'pending'
-                     THEN now() + make_interval(secs => least($4 * power(2, least(attempts, 20)), $5))
+                 next_attempt_at = CASE WHEN processing_status = 'pending' AND next_attempt_at = lease
+                     THEN now() + make_interval(secs => least($5 * power(2, least(attempts, 20)), $6))
                      ELSE next_attempt_at END
              FROM mine WHERE event.tenant = mine.tenant AND event.stripe_event_id = mine.stripe_event_id",
             self.master.as_uuid(),
-            &names(events),
+            &ids,
+            &leases,
             dispatched,
             again.as_secs_f64(),
             REDISPATCH_MAX.as_secs_f64(),
@@ -115,17 +121,20 @@ impl Store {
     }
 
     /// Gives leased events back: they are due at once, and it does not count as a try.
-    pub async fn release_due(&self, events: &[EventId]) -> Result<(), Error> {
+    pub async fn release_due(&self, events: &[DueEvent]) -> Result<(), Error> {
+        let (ids, leases) = rows_of(events);
         sqlx::query!(
             "WITH mine AS (
                  SELECT tenant, stripe_event_id FROM stripe_webhook_events
-                 WHERE tenant = $1 AND stripe_event_id = ANY($2) AND processing_status = 'pending'
-                 ORDER BY stripe_event_id FOR UPDATE
+                 JOIN unnest($2::text[], $3::timestamptz[]) AS noted (id, lease) ON id = stripe_event_id
+                 WHERE tenant = $1 AND processing_status = 'pending' AND next_attempt_at = lease
+                 ORDER BY stripe_event_id FOR UPDATE OF stripe_webhook_events
              )
              UPDATE stripe_webhook_events event SET next_attempt_at = now()
              FROM mine WHERE event.tenant = mine.tenant AND event.stripe_event_id = mine.stripe_event_id",
             self.master.as_uuid(),
-            &names(events),
+            &ids,
+            &leases,
         )
         .execute(&self.pool)
         .await?;
@@ -221,4 +230,9 @@ impl Store {
             Depth { status, events, oldest_secs: row.map_or(0.0, |row| row.oldest_secs) }
         }))
     }
+}
+
+/// Their ids and the leases under which they are held.
+fn rows_of(events: &[DueEvent]) -> (Vec<String>, Vec<DateTime<Utc>>) {
+    events.iter().map(|event| (event.id.to_string(), event.due_again)).unzip()
 }

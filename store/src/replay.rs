@@ -1,5 +1,6 @@
 //! Giving events to a sync again, by hand. Safe any number of times: what is settled stays so.
 
+use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeSubscriptionId};
 use sqlx::PgConnection;
@@ -16,12 +17,14 @@ pub struct Reopened {
     pub subscription: Option<StripeSubscriptionId>,
     /// Why it stood there.
     pub reason: Option<String>,
+    /// When it is due, if it was opened: the lease of whoever hands it over now.
+    pub due: Option<DateTime<Utc>>,
 }
 
 impl Reopened {
     /// Whether it is pending now. What no hand-over takes stays as it was, with its reason.
     pub fn is_pending(&self) -> bool {
-        self.before.is_open() && self.subscription.is_some()
+        self.due.is_some()
     }
 }
 
@@ -37,13 +40,14 @@ impl Store {
             id.as_str(),
         );
         let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(None) };
+        let before = status(&row.processing_status)?;
         let subscription = row.object_id.and_then(|id| id.parse().ok());
-        let event = Reopened { before: status(&row.processing_status)?, subscription, reason: row.processing_error };
-        if event.is_pending() {
-            reopen(&mut tx, id).await?;
-        }
+        let due = match &subscription {
+            Some(_) if before.is_open() => Some(reopen(&mut tx, id).await?),
+            Some(_) | None => None,
+        };
         tx.commit().await?;
-        Ok(Some(event))
+        Ok(Some(Reopened { before, subscription, reason: row.processing_error, due }))
     }
 
     /// Where these events stand now and why, each with its id.
@@ -59,14 +63,12 @@ impl Store {
     }
 }
 
-async fn reopen(db: &mut PgConnection, id: &EventId) -> Result<(), Error> {
-    sqlx::query!(
+async fn reopen(db: &mut PgConnection, id: &EventId) -> Result<DateTime<Utc>, Error> {
+    let query = sqlx::query_scalar!(
         "UPDATE stripe_webhook_events SET processing_status = 'pending', next_attempt_at = now(), attempts = 0,
              processing_error = NULL, processed_at = NULL, settled_by_run = NULL
-         WHERE stripe_event_id = $1",
+         WHERE stripe_event_id = $1 RETURNING next_attempt_at",
         id.as_str(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+    );
+    Ok(query.fetch_one(db).await?)
 }

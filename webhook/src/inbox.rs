@@ -4,11 +4,12 @@
 //! all of them; so a delivery at rest is committed at once, and under load batches grow by
 //! themselves. Each waiting delivery has its answer when its batch is committed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use domain::failure::{Classify, Retry};
 use domain::ids::EventId;
 use service::hold_points::HoldPoints;
@@ -34,10 +35,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of a delivery.
 pub(crate) enum Verdict {
-    /// Its row is committed.
-    Stored,
-    /// Its row was there.
-    Duplicate,
+    /// Its row is committed, now or before.
+    Taken,
     /// It was not stored, as far as we know.
     Refused(Refusal),
 }
@@ -91,8 +90,8 @@ struct PostgresAway;
 
 /// What a statement committed.
 struct Committed {
-    /// Those that were not there before.
-    new: BTreeSet<EventId>,
+    /// Those that were not there before, each with when it is due.
+    new: BTreeMap<EventId, DateTime<Utc>>,
     /// Whether they are handed over from here; else they are due at once, for any relay.
     is_offered: bool,
 }
@@ -185,15 +184,21 @@ impl Writer {
         }
     }
 
-    /// Tells each whether it was the one; an id that stands twice in a batch is stored once. What
-    /// was stored is offered to be handed over only after that.
+    /// Tells each whether it was the one; an id that stands twice in a batch is stored once. Counted
+    /// here, since a sender that hung up does not hear it. What was stored is offered to be handed
+    /// over only after that.
     fn answer(&self, events: Vec<NewEvent>, waiting: Vec<Waiting>, mut committed: Committed) {
         for (event, waiting) in events.into_iter().zip(waiting) {
-            let is_new = committed.new.remove(&event.id);
-            waiting.tell(if is_new { Verdict::Stored } else { Verdict::Duplicate });
+            let Some(due_again) = committed.new.remove(&event.id) else {
+                self.metrics.duplicate();
+                waiting.tell(Verdict::Taken);
+                continue;
+            };
+            self.metrics.stored();
+            waiting.tell(Verdict::Taken);
             match event.subject {
-                Subject::Sync(subscription) if is_new && committed.is_offered => {
-                    self.fresh.offer(DueEvent { id: event.id, subscription });
+                Subject::Sync(subscription) if committed.is_offered => {
+                    self.fresh.offer(DueEvent { id: event.id, subscription, due_again });
                 }
                 Subject::Sync(_) | Subject::Ignored(_) => {}
             }

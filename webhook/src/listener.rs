@@ -18,8 +18,9 @@ use tokio::time::{sleep, timeout};
 const CONNECTIONS_MAX: usize = 512;
 /// How long the head of a request may take, and so how long a connection may be idle.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// What of a connection is read ahead, and so how long a head may be.
-const BUFFER_MAX: usize = 16 * 1024;
+/// What of a connection is read ahead, and so how long a head may be. A longer one is refused before
+/// we see it, in other words than ours; a thousand signatures are not as long.
+const BUFFER_MAX: usize = 96 * 1024;
 /// After an accept that failed, as it does while there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What requests under way have when the process is to end: as long as a body may take, and its

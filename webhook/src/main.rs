@@ -7,6 +7,7 @@
 mod body;
 mod config;
 mod dispatch;
+mod gate;
 mod inbox;
 mod listener;
 mod observe;

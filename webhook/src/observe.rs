@@ -1,5 +1,6 @@
 //! What the shim counts. Every delivery is counted as received and then as one of stored,
-//! duplicate and refused, so the counts add up.
+//! duplicate and refused, so the counts add up; only a sender that hangs up before it is refused
+//! was received and no more.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -82,11 +82,9 @@ impl Reception {
         let event = self.event(envelope, read.bytes).map_err(refused)?;
         tracing::info!(event_id = %event.id, "Webhook received: {}", event.event_type);
         match self.inbox.put(event, read.paid).await {
-            Verdict::Stored => self.metrics.stored(),
-            Verdict::Duplicate => self.metrics.duplicate(),
-            Verdict::Refused(why) => return Err(refused(why)),
+            Verdict::Taken => Ok(()),
+            Verdict::Refused(why) => Err(refused(why)),
         }
-        Ok(())
     }
 
     /// The row that it becomes. An event of a connected account is nobody's here, in whatever mode:

@@ -50,11 +50,13 @@ impl Refusal {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::CutOff | Self::Signature(_) | Self::Envelope(_) | Self::OtherMode | Self::Unstorable => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::TooLarge
+            | Self::CutOff
+            | Self::Signature(_)
+            | Self::Envelope(_)
+            | Self::OtherMode
+            | Self::Unstorable => StatusCode::BAD_REQUEST,
             Self::Busy | Self::PostgresAway => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

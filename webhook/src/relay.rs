@@ -11,7 +11,6 @@ use tokio::time::sleep;
 
 use crate::dispatch::Dispatcher;
 use crate::observe::Metrics;
-use crate::temporal::Trouble;
 
 /// Between two looks that found less than a page.
 const IDLE: Duration = Duration::from_secs(1);
@@ -107,7 +106,7 @@ impl Relay {
         let customer = purchase.customer.clone();
         let onboarding = match self.dispatcher.temporal().onboard(purchase.clone()).await {
             Ok(onboarding) => onboarding,
-            Err(trouble @ (Trouble::Away(_) | Trouble::Busy(_) | Trouble::Refused(_))) => {
+            Err(trouble) => {
                 tracing::warn!(%customer, "a stranded purchase was not started: {trouble}");
                 return;
             }

@@ -15,8 +15,12 @@ use uuid::Uuid;
 use workflows::CreateTenant;
 use workflows::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID};
 
-/// How long one call may take, tries of the SDK's own included.
+/// How long one call may take. What is tried again, and when, is decided here and not by the SDK: it
+/// would try in silence what Temporal has answered already, such as that it is busy.
 const CALL_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long a sign of life may take.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// The way to Temporal, from when there is one.
 #[derive(Clone)]
@@ -28,8 +32,15 @@ pub(crate) struct Temporal {
 /// Why a call was not successful.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
+    /// Nobody's call would have been better.
     #[error("Temporal does not answer: {0}")]
     Away(String),
+    /// Nobody's call would have been better, and a person has to do something about it.
+    #[error("Temporal answers, but is not prepared for us: {0}")]
+    Unprepared(String),
+    /// No answer to this call, or none that decides anything.
+    #[error("Temporal did not answer a call: {0}")]
+    Unanswered(String),
     /// It has too much to do, or too much about this one workflow.
     #[error("Temporal is busy: {0}")]
     Busy(String),
@@ -49,6 +60,12 @@ impl Temporal {
     /// Whether there is a connection; that it answers is another matter.
     pub(crate) fn is_connected(&self) -> bool {
         self.client.borrow().is_some()
+    }
+
+    /// Whether it answers at this moment, apart from any workflow.
+    pub(crate) async fn answers(&self) -> bool {
+        let Ok(client) = self.client() else { return false };
+        matches!(timeout(SIGN_OF_LIFE, service::temporal::ask(&client)).await, Ok(Ok(())))
     }
 
     /// Tells the subscription's sync of the event, and starts it where none runs.
@@ -96,11 +113,16 @@ fn trouble(error: WorkflowStartError) -> Trouble {
     let message = format!("{:?}: {}", status.code(), status.message());
     match status.code() {
         Code::ResourceExhausted => Trouble::Busy(message),
+        Code::InvalidArgument if is_about_search_attributes(status.message()) => {
+            Trouble::Unprepared(format!("{message}; start the worker once, it registers the search attributes"))
+        }
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange | Code::AlreadyExists => {
             Trouble::Refused(message)
         }
-        // A namespace that is missing and a key that is not accepted are everybody's trouble, and
-        // mended by a person.
+        // A namespace that is missing, a key that is not accepted.
+        Code::NotFound | Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented => {
+            Trouble::Unprepared(message)
+        }
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Cancelled
@@ -108,10 +130,12 @@ fn trouble(error: WorkflowStartError) -> Trouble {
         | Code::Internal
         | Code::Aborted
         | Code::DataLoss
-        | Code::NotFound
-        | Code::PermissionDenied
-        | Code::Unauthenticated
-        | Code::Unimplemented
-        | Code::Ok => Trouble::Away(message),
+        | Code::Ok => Trouble::Unanswered(message),
     }
+}
+
+/// Ours are the same for every event, so this is not one event's fault. The server has no code of
+/// its own for it: "Namespace default has no mapping defined for search attribute StripeCustomerId".
+fn is_about_search_attributes(message: &str) -> bool {
+    message.to_lowercase().contains("search attribute")
 }

@@ -28,18 +28,26 @@ pub fn post_form(address: &str, path: &str, headers: &[(&str, &str)], form: &[(&
     let body: Vec<String> = form.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     let mut all = vec![("Content-Type", "application/x-www-form-urlencoded")];
     all.extend(headers);
-    request("POST", address, path, &all, &body.join("&"))
+    request("POST", address, path, &all, body.join("&"))
 }
 
-/// Any request. HTTP/1.0: the answer then ends with the connection and comes in one piece.
-pub fn request(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Response> {
+/// Any request, with a body of any bytes. HTTP/1.0: the answer then ends with the connection and
+/// comes in one piece.
+pub fn request(
+    method: &str,
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Result<Response> {
+    let body = body.as_ref();
     let mut stream = TcpStream::connect(address).with_context(|| format!("cannot reach {address}"))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
+    stream.write_all(&[head.as_bytes(), b"\r\n", body].concat())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(|| format!("{address} did not answer {method} {path}"))?;
     parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("{address} did not answer in HTTP"))

@@ -114,10 +114,13 @@ fn an_event_before_its_tenant_waits_for_it() -> Result<()> {
     let parked = world.tenantry(&["events", "list", "--status", "parked"])?.exits(0)?;
     ensure!(parked.stdout.contains(&purchase.customer), "{}", parked.stdout);
     ensure!(world.tenants()? == 0, "a parked event made a tenant");
+    world.rows("UPDATE stripe_webhook_events SET attempts = 9 WHERE processing_status = 'parked'")?;
     world.onboard(&purchase)?.result()?;
     world.wait_until_settled()?;
     world.wait_for_count(&purchase.customer, 11)?;
     ensure!(world.statuses()?.iter().all(|(status, _)| status != "parked"), "{:?}", world.statuses()?);
+    let backoffs = world.value("SELECT max(attempts) FROM stripe_webhook_events")?;
+    ensure!(backoffs.parse::<u32>()? < 9, "after {backoffs} tries, its backoff went on where it was");
     world.assert_accounted()
 }
 

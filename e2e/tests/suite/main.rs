@@ -1,4 +1,4 @@
-//! End to end: each module is one promise of a purchase.
+//! End to end: each module is one promise, of a purchase or of an event.
 
 mod commands;
 mod event_budget;

