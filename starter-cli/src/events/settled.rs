@@ -187,7 +187,7 @@ impl Replays {
                 format!("nothing is lost: {waiting} pending, which the relay hands over later; {}", trouble.next());
             return Err(Failure::new(trouble.exit(), trouble.message(), next));
         }
-        let failed: Vec<_> = self.events.iter().filter(|one| one.status == Some(EventStatus::Failed)).collect();
+        let failed: Vec<_> = those(Did::HandedOver).filter(|one| one.status == Some(EventStatus::Failed)).collect();
         if let Some(one) = failed.first() {
             let message = format!("{} failed again", words::events(failed.len()));
             return Err(Failure::new(Exit::Failed, message, format!("tenantry events show {}", one.event_id)));

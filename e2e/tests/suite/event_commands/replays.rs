@@ -132,6 +132,7 @@ fn an_event_that_no_hand_over_takes_stays_failed() -> Result<()> {
     let inbox = Inbox(&world);
     inbox.take("evt_1Unfit", "failed", "nonsense", "its subscription cannot be read")?;
     let said = world.tenantry(&["events", "replay", "evt_1Unfit", "--output", "json"])?.exits(1)?;
+    ensure!(said.stderr.contains("whose id cannot be read"), "{}", said.stderr);
     let event = &json(&said.stdout)?["events"][0];
     assert_eq!((&event["did"], &event["status"]), (&"unfit".into(), &"failed".into()));
     assert_eq!(event["workflow_id"], Value::Null);
