@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use domain::create_tenant::CreateTenantInput;
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeCustomerId, StripeSubscriptionId};
-use sqlx::types::Json;
 
 use crate::error::unreadable;
 use crate::event_views::{EVENTS, status_names};
@@ -36,6 +35,8 @@ pub struct StrandedPurchase {
     pub customer: StripeCustomerId,
     /// What the onboarding is to be started with.
     pub input: CreateTenantInput,
+    /// The same as it was stored, by whichever version: what the rows are known by.
+    stored: serde_json::Value,
 }
 
 /// How many events stand somewhere, and how long the oldest of them has.
@@ -164,8 +165,8 @@ impl Store {
     }
 
     /// Purchases, one to a customer, that were looked at again while the customer still has no
-    /// tenant: the latest judgement of each, leased for so long. (Parking makes a row due, which is when the first
-    /// lease may be taken.)
+    /// tenant: the latest judgement of each, leased for so long. (Parking makes a row due, which is
+    /// when the first lease may be taken.)
     pub async fn claim_stranded(&self, lease: Duration) -> Result<Vec<Result<StrandedPurchase, Error>>, Error> {
         let rows = sqlx::query!(
             "WITH stranded AS (
@@ -190,8 +191,9 @@ impl Store {
         .await?;
         let purchases = rows.into_iter().map(|row| {
             let customer = row.customer.parse().map_err(|_| unreadable(EVENTS, "stripe_customer_external_id"))?;
-            let input = serde_json::from_value(row.input).map_err(|_| unreadable(EVENTS, "stranded_purchase"))?;
-            Ok(StrandedPurchase { customer, input })
+            let input = serde_json::from_value(row.input.clone());
+            let input = input.map_err(|_| unreadable(EVENTS, "stranded_purchase"))?;
+            Ok(StrandedPurchase { customer, input, stored: row.input })
         });
         Ok(purchases.collect())
     }
@@ -207,7 +209,7 @@ impl Store {
              UPDATE stripe_webhook_events event SET stranded_purchase = NULL
              FROM theirs WHERE event.stripe_event_id = theirs.stripe_event_id",
             purchase.customer.as_str(),
-            Json(&purchase.input) as _,
+            &purchase.stored,
         )
         .execute(&self.pool)
         .await?;

@@ -77,7 +77,7 @@ impl Temporal {
     /// Starts the onboarding that the store did not start. Its id is used once and never again: a
     /// run that failed is left to a person.
     pub(crate) async fn onboard(&self, purchase: StrandedPurchase) -> Result<Onboarding, Trouble> {
-        let StrandedPurchase { customer, mut input } = purchase;
+        let StrandedPurchase { customer, mut input, .. } = purchase;
         // The id is the customer's, so the fallback is never taken.
         input.stripe_customer_id = Some(customer.clone());
         let workflow_id = input.workflow_id(Uuid::nil());

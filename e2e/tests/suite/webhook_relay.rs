@@ -223,8 +223,9 @@ fn what_is_not_settled_is_handed_over_again() -> Result<()> {
     })
 }
 
-/// Parks an event the way a sync does, as if it had come so long ago.
-fn park(world: &World, event: &str, customer: &str, age: &str) -> Result<()> {
+/// Parks an event the way a sync does, as if it had come so long ago, and been looked at once more
+/// since or not.
+fn park(world: &World, event: &str, customer: &str, age: &str, looked_again: bool) -> Result<()> {
     let input = World::call_of_the_store(&e2e::Purchase {
         customer: customer.to_owned(),
         subscription: "sub_stranded".to_owned(),
@@ -233,9 +234,10 @@ fn park(world: &World, event: &str, customer: &str, age: &str) -> Result<()> {
     let input = input.to_string().replace('\'', "''");
     let sql = format!(
         "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, object_id, kind, livemode,
-             stripe_created_at, processing_status, stripe_customer_external_id, stranded_purchase, created_at)
+             stripe_created_at, processing_status, stripe_customer_external_id, stranded_purchase, created_at,
+             looked_again)
          VALUES ('{}', 'evt_{event}', 'customer.subscription.created', '', 'sub_stranded', 'snapshot', false,
-                 now(), 'parked', '{customer}', '{input}', now() - interval '{age}')",
+                 now(), 'parked', '{customer}', '{input}', now() - interval '{age}', {looked_again})",
         e2e::MASTER
     );
     world.rows(&sql).map(drop)
@@ -247,8 +249,8 @@ fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
     let customer = format!("cus_stranded{}", stack::ports::free()?);
     let settings = [("STRANDED_PURCHASE_AFTER", "1s")];
     let shims = [world.start_shim(&settings)?, world.start_shim(&settings)?];
-    park(&world, "stranded", &customer, "10 s")?;
-    park(&world, "beside", &customer, "10 s")?;
+    park(&world, "stranded", &customer, "10 s", true)?;
+    park(&world, "beside", &customer, "10 s", true)?;
     let waiting = "SELECT count(*) FROM stripe_webhook_events WHERE stranded_purchase IS NOT NULL";
     let cleared = || {
         deadline::poll_every("the purchase to be started", Duration::from_secs(30), Duration::from_millis(200), || {
@@ -262,7 +264,7 @@ fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
     assert_eq!(run.search_attribute("StripeCustomerId")?, customer);
     // A run that ended badly is left to a person, however many events come after it.
     world.temporal.cli(&["workflow", "terminate", "--workflow-id", &run.workflow_id])?;
-    park(&world, "after", &customer, "10 s")?;
+    park(&world, "after", &customer, "10 s", true)?;
     cleared()?;
     let id = |described: &Value| described["workflowExecutionInfo"]["execution"]["runId"].clone();
     assert_eq!(id(&run.describe()?), id(&described));
@@ -272,11 +274,11 @@ fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
 }
 
 #[test]
-fn a_purchase_is_not_stranded_too_early_nor_with_a_tenant() -> Result<()> {
+fn a_parked_event_is_not_looked_at_again_too_early_nor_with_a_tenant() -> Result<()> {
     let world = World::named("wh-not-stranded").claimed().without_worker()?;
-    park(&world, "young", "cus_young", "1 minute")?;
-    park(&world, "owned", "cus_owned", "1 hour")?;
-    park(&world, "old", "cus_old", "1 hour")?;
+    park(&world, "young", "cus_young", "1 minute", false)?;
+    park(&world, "owned", "cus_owned", "1 hour", false)?;
+    park(&world, "old", "cus_old", "1 hour", false)?;
     let tenant = "00000000-0000-4000-8000-0000000000aa";
     world
         .rows(&format!("INSERT INTO tenants (tenant, client_name, email) VALUES ('{tenant}', 'A', 'a@example.com')"))?;
@@ -287,8 +289,8 @@ fn a_purchase_is_not_stranded_too_early_nor_with_a_tenant() -> Result<()> {
     ))?;
     let _shim = world.start_shim(&[])?;
     let left = "SELECT string_agg(stripe_event_id, ' ' ORDER BY stripe_event_id) FROM stripe_webhook_events
-                WHERE stranded_purchase IS NOT NULL";
-    deadline::poll_every("the old one to be started", Duration::from_secs(30), Duration::from_millis(200), || {
+                WHERE processing_status = 'parked'";
+    deadline::poll_every("the old one to be pending", Duration::from_secs(30), Duration::from_millis(200), || {
         Ok((world.value(left)? == "evt_owned evt_young").then_some(()))
     })
 }
