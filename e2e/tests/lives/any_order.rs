@@ -1,6 +1,7 @@
 //! Hundreds of lives, each of them another: whatever happens to the events, the end is right.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -94,7 +95,10 @@ fn seeds() -> Result<Vec<u64>> {
     }
     let lives = std::env::var("TENANTRY_LIVES").map_or(Ok(LIVES), |lives| lives.parse()).context("TENANTRY_LIVES")?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let mut chance = Chance::of(u64::try_from(now.as_nanos() % u128::from(u64::MAX))?);
+    let first = u64::try_from(now.as_nanos() % u128::from(u64::MAX))?;
+    // Past the capture of the test's output: the seeds of a run that passed are said too.
+    writeln!(std::io::stderr(), "{lives} lives, whose seeds are drawn from {first}")?;
+    let mut chance = Chance::of(first);
     Ok((0..lives).map(|_| chance.draw()).collect())
 }
 

@@ -3,6 +3,7 @@
 //! any order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ fn seed() -> Result<u64> {
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let seed = u64::try_from(now.as_nanos() % u128::from(u64::MAX))?;
-    eprintln!("TENANTRY_THROUGH_SEED={seed}");
+    // Past the capture of the test's output.
+    writeln!(std::io::stderr(), "lives through everything: TENANTRY_THROUGH_SEED={seed}")?;
     Ok(seed)
 }
 
