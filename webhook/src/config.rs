@@ -1,7 +1,7 @@
 //! The shim's settings, put together from the crates that own them.
 
-use domain::ids::{IdError, TenantId};
-use domain::names;
+use domain::ids::TenantId;
+use domain::program_settings::{MasterTenantError, master_tenant, task_queue};
 use domain::shim_settings::{ShimSettings, ShimSettingsError};
 use store::DatabaseConfig;
 use stripe_gateway::{ApiBase, WebhookConfig};
@@ -25,10 +25,8 @@ pub(crate) enum ConfigError {
     Database(#[from] store::ConfigError),
     #[error(transparent)]
     Stripe(#[from] stripe_gateway::ConfigError),
-    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
-    MasterMissing,
-    #[error("MASTER_BILLING_TENANT_ID: {0}")]
-    MasterWrong(IdError),
+    #[error(transparent)]
+    Master(#[from] MasterTenantError),
     #[error(transparent)]
     Shim(#[from] ShimSettingsError),
 }
@@ -36,13 +34,12 @@ pub(crate) enum ConfigError {
 impl Config {
     /// The settings that `lookup` knows by their names.
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let master = lookup("MASTER_BILLING_TENANT_ID").ok_or(ConfigError::MasterMissing)?;
         Ok(Self {
             database: DatabaseConfig::from_env(&lookup)?,
             webhook: WebhookConfig::from_env(&lookup)?,
             base: ApiBase::from_env(&lookup)?,
-            master: master.parse().map_err(ConfigError::MasterWrong)?,
-            task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            master: master_tenant(&lookup)?,
+            task_queue: task_queue(&lookup),
             shim: ShimSettings::from_env(&lookup)?,
         })
     }

@@ -1,8 +1,8 @@
 //! The worker's settings, put together from the crates that own them.
 
-use domain::ids::{IdError, TenantId};
+use domain::ids::TenantId;
 use domain::license::{LicenseRules, LicenseRulesError};
-use domain::names;
+use domain::program_settings::{MasterTenantError, master_tenant, task_queue};
 use domain::words::{AppUrl, WordError};
 use domain::worker_settings::{WorkerSettings, WorkerSettingsError};
 use store::DatabaseConfig;
@@ -29,10 +29,8 @@ pub(crate) enum ConfigError {
     Stripe(#[from] stripe_gateway::ConfigError),
     #[error(transparent)]
     Rules(#[from] LicenseRulesError),
-    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
-    MasterMissing,
-    #[error("MASTER_BILLING_TENANT_ID: {0}")]
-    MasterWrong(IdError),
+    #[error(transparent)]
+    Master(#[from] MasterTenantError),
     #[error("APP_URL is not set; it is where the application lives, such as https://app.example.com")]
     AppUrlMissing,
     #[error(transparent)]
@@ -48,20 +46,16 @@ impl Config {
             database: DatabaseConfig::from_env(&lookup)?,
             stripe: StripeConfig::from_env(&lookup)?,
             rules: LicenseRules::from_env(&lookup)?,
-            master: master(lookup("MASTER_BILLING_TENANT_ID"))?,
+            master: master_tenant(&lookup)?,
             app_url: AppUrl::NAMES
                 .iter()
                 .find_map(|name| lookup(name))
                 .ok_or(ConfigError::AppUrlMissing)?
                 .try_into()?,
-            task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            task_queue: task_queue(&lookup),
             worker: WorkerSettings::from_env(&lookup)?,
         })
     }
-}
-
-fn master(id: Option<String>) -> Result<TenantId, ConfigError> {
-    id.ok_or(ConfigError::MasterMissing)?.parse().map_err(ConfigError::MasterWrong)
 }
 
 #[cfg(test)]

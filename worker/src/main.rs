@@ -14,13 +14,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use service::admin;
 use service::hold_points::HoldPoints;
-use service::settings::{load_dotenv, lookup};
+use service::program::{self, Stop};
+use service::settings::lookup;
 use service::telemetry::Telemetry;
-use service::{admin, logging};
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{Worker, WorkerOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::hold_points::HeldSteps;
@@ -33,18 +33,7 @@ const STEP_GRACE: Duration = Duration::from_secs(16);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
-    // Before there is a second thread: it writes into the environment.
-    if let Err(error) = load_dotenv().map_err(anyhow::Error::new).and_then(|()| Ok(logging::start(lookup)?)) {
-        eprintln!("ConfigurationError: {error}");
-        return ExitCode::FAILURE;
-    }
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(serve)
 }
 
 #[tokio::main]
@@ -54,17 +43,9 @@ async fn serve() -> Result<()> {
         .map_err(|e| anyhow!("ConfigurationError: {e}"))?;
     let telemetry = Telemetry::start().context("failed to start the metrics")?;
     let readiness = admin::serve(config.worker.admin_addr, &telemetry).await?;
-    let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let stopped = async move {
-        tokio::select! {
-            _ = stop.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    tokio::pin!(stopped);
+    let mut stop = Stop::listen()?;
     let parts = tokio::select! {
-        () = &mut stopped => return Ok(()),
+        () = stop.signalled() => return Ok(()),
         parts = startup::start(&config, &telemetry) => parts?,
     };
     readiness.open(parts.store.clone(), parts.client.clone());
@@ -80,7 +61,7 @@ async fn serve() -> Result<()> {
     tokio::pin!(working);
     tokio::select! {
         ended = &mut working => return ended.context("the worker ended"),
-        () = &mut stopped => {}
+        () = stop.signalled() => {}
     }
     tracing::info!("draining: no new step is taken, those under way are finished");
     readiness.close();
