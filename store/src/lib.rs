@@ -27,7 +27,7 @@ pub use account::AccountRow;
 pub use config::{ConfigError, DatabaseConfig};
 pub use error::Error;
 pub use event_views::{EventChange, EventFilter, EventRow, EventView, OldestEvent, Twin, TypeAccount};
-pub use inbox::{NewEvent, Subject};
+pub use inbox::NewEvent;
 pub use license_story::{LicenseStory, StoryChange, ToldEvent};
 pub use relay::{Depth, DueEvent, StrandedPurchase};
 pub use replay::Reopened;

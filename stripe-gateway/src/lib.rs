@@ -16,7 +16,7 @@ pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};
-pub use webhook::{Envelope, EnvelopeError, SignatureError, Subject, WebhookConfig};
+pub use webhook::{EnvelopeError, SignatureError, WebhookConfig, read_envelope};
 
 /// The API version that every request names, and so the shape of every answer. Fixed by the
 /// version of async-stripe: upgrading the crate changes it.
