@@ -9,6 +9,7 @@
 
 mod error;
 mod import;
+mod import_subscription;
 mod resolve;
 pub mod sync;
 mod tag;
@@ -21,6 +22,7 @@ use domain::steps;
 use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
+pub use import_subscription::ImportSubscriptionActivities;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;

@@ -15,6 +15,9 @@ pub mod ids;
 pub mod import_customers;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod import_steps;
+pub mod import_subscription;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod import_subscription_steps;
 pub mod license;
 pub mod names;
 pub mod program_settings;
@@ -37,6 +40,7 @@ pub mod worker_settings;
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
     pub use super::import_steps::*;
+    pub use super::import_subscription_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
     pub use super::walk_steps::*;

@@ -14,6 +14,8 @@ pub fn bulk_task_queue(task_queue: &str) -> String {
 pub mod workflow {
     /// A purchase becomes a tenant.
     pub const CREATE_TENANT: &str = "createTenantWorkflow";
+    /// One subscription is taken over for a tenant that exists.
+    pub const IMPORT_SUBSCRIPTION: &str = "importSubscriptionWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
     /// Stripe's customers and subscriptions come to the tenants.

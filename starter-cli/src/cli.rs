@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, migrate, start_tenant, tenant_show, tenant_why};
+use crate::{events, import, migrate, start_tenant, tenant_show, tenant_why};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Look at tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Take over for tenants what Stripe has
+    #[command(subcommand)]
+    Import(Box<import::Import>),
     /// Look at the events that Stripe sent, and have them handled again
     #[command(subcommand)]
     Events(Box<events::Events>),

@@ -10,9 +10,11 @@ mod doctor;
 mod events;
 mod exit;
 mod failure;
+mod import;
 mod migrate;
 mod output;
 mod payload;
+mod run;
 mod screen;
 mod settings;
 mod standing;
@@ -52,6 +54,7 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Start(Start::Tenant(args)) => start_tenant::run(*args, output).await,
         Command::Tenant(Tenant::Show(args)) => tenant_show::run(args, output).await,
         Command::Tenant(Tenant::Why(args)) => tenant_why::run(args, output).await,
+        Command::Import(command) => import::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,

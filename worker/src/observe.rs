@@ -88,6 +88,7 @@ fn tenant_of(input: &ExecuteActivityInput) -> Option<String> {
         .or_else(|| of(input, |args: &steps::SubscriptionOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::LicenseCountOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::CustomerOf| args.tenant_id))
+        .or_else(|| of(input, |args: &steps::ImportToSettle| args.tenant_id))
 }
 
 /// The subscription that a sync is about; its tenant is what the step finds out.

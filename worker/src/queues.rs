@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use activities::{SyncActivities, TenantActivities};
+use activities::{ImportSubscriptionActivities, SyncActivities, TenantActivities};
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
 use service::hold_points::HoldPoints;
@@ -61,10 +61,17 @@ impl Queues<'_> {
             .max_cached_workflows(settings.cached_workflows.min(BULK_CACHED_WORKFLOWS))
             .max_task_queue_activities_per_second(f64::from(rate))
             .graceful_shutdown_period(STEP_GRACE)
+            .register_workflow::<workflows::ImportSubscription>()
+            .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
+            .register_activities(self.subscription_imports())
             .build();
         Ok(self.watched(options))
+    }
+
+    fn subscription_imports(&self) -> ImportSubscriptionActivities {
+        ImportSubscriptionActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
     }
 
     fn tenants(&self) -> TenantActivities {

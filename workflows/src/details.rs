@@ -1,6 +1,7 @@
 //! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
 
 use domain::create_tenant::{CreateTenantState, Step};
+use domain::import_subscription::ImportSubscriptionState;
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
 
 /// Two spaces at a line's end break it in markdown.
@@ -16,6 +17,18 @@ pub(crate) fn of(subject: &str, state: &CreateTenantState) -> String {
         format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
     ];
     lines.extend(state.step.map(|step| format!("**Under way** {}", under_way(step))));
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
+/// What one subscription's import is about and where it stands.
+pub(crate) fn of_import(subject: &str, state: &ImportSubscriptionState) -> String {
+    let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
+    let mut lines = vec![
+        format!("**Import** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
+    ];
+    lines.extend(state.step.map(|step| format!("**Under way** {}", step.as_str())));
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
     lines.join(LINE_BREAK)
 }

@@ -8,6 +8,8 @@
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod create_tenant;
 mod details;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod import_subscription;
 mod outcome;
 mod patience;
 pub mod search_attributes;
@@ -15,4 +17,5 @@ pub mod search_attributes;
 mod sync_subscription;
 
 pub use create_tenant::CreateTenant;
+pub use import_subscription::ImportSubscription;
 pub use sync_subscription::SyncSubscription;
