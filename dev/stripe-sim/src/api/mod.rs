@@ -7,6 +7,7 @@
 mod account;
 mod checkout;
 pub(crate) mod checkout_complete;
+mod customer_search;
 mod customers;
 mod event_destinations;
 mod events;
@@ -61,6 +62,7 @@ impl Call<'_> {
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     checkout::ROUTES,
+    customer_search::ROUTES,
     customers::ROUTES,
     event_destinations::ROUTES,
     events::ROUTES,

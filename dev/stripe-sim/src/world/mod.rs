@@ -19,6 +19,8 @@ pub(crate) mod prorating;
 pub(crate) mod receivers;
 pub(crate) mod roll;
 pub(crate) mod scheduling;
+pub(crate) mod search;
+pub(crate) mod search_query;
 pub(crate) mod standing;
 pub(crate) mod subscribing;
 mod table;
@@ -37,6 +39,7 @@ use deliveries::Deliveries;
 use idempotency::Answers;
 use kind::Kind;
 use policy::Policy;
+use search::Lag;
 use table::{Table, Undo};
 use time::Clock;
 
@@ -52,6 +55,8 @@ pub(crate) struct World {
     /// What becomes of the deliveries to come.
     #[serde(default)]
     pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) search_lag: Lag,
     tables: BTreeMap<Kind, Table>,
     seed: u64,
     drawn: u64,
@@ -84,6 +89,7 @@ impl World {
             answers: Answers::default(),
             deliveries: Deliveries::default(),
             policy: Policy::default(),
+            search_lag: Lag::default(),
             tables: BTreeMap::new(),
             seed: RandomState::new().hash_one("seed"),
             drawn: 0,

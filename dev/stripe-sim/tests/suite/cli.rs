@@ -142,3 +142,11 @@ fn fixtures_are_played() {
     let listed = cli.object(&["subscriptions", "list"]);
     assert_eq!(listed["data"][0]["items"]["data"][0]["quantity"], 3);
 }
+
+#[test]
+fn the_cli_searches_for_a_customer() {
+    let cli = Cli::start();
+    let customer = cli.created(&["customers", "create", "--email=Ann@example.com"]);
+    let found = cli.object(&["customers", "search", "--query", "email:'ann@example.com'"]);
+    assert_eq!(found["data"][0]["id"], customer);
+}

@@ -17,6 +17,7 @@ mod payments;
 mod restart;
 mod schedules;
 mod sdk;
+mod search;
 mod standing;
 mod thin;
 mod typed;

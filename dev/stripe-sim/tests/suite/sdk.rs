@@ -102,3 +102,20 @@ async fn the_sdk_makes_a_destination_and_reads_what_it_gets() {
     let snapshot = double.events("customer.created").await[0]["id"].clone();
     assert_eq!(said, json!(["v1.customer.created", snapshot, "Zoe", ["v1.customer.updated", "v1.customer.created"]]));
 }
+
+#[tokio::test]
+async fn the_sdk_searches_through_all_pages() {
+    let double = Double::start();
+    for name in ["a", "b", "c"] {
+        double.post("/v1/customers", &format!("name={name}&email=Same@example.com")).await;
+    }
+    let said = node(
+        &double,
+        &json!({}),
+        "const found = [];
+        for await (const one of stripe.customers.search({query: \"email:'same@example.com'\", limit: 2})) found.push(one.name);
+        return found;",
+    )
+    .await;
+    assert_eq!(said, json!(["c", "b", "a"]));
+}
