@@ -13,6 +13,7 @@ mod event_destinations;
 mod events;
 mod fields;
 mod invoice_items;
+mod invoice_preview;
 mod invoices;
 mod payment_intents;
 pub(crate) use payment_intents::follow;
@@ -67,6 +68,7 @@ const ROUTES: &[&[Route]] = &[
     event_destinations::ROUTES,
     events::ROUTES,
     invoice_items::ROUTES,
+    invoice_preview::ROUTES,
     invoices::ROUTES,
     payment_intents::ROUTES,
     payment_methods::ROUTES,

@@ -4,6 +4,7 @@
 //! names its price by id (`present` puts the price in), a subscription names its items by id, and
 //! fields that begin with `_` are the double's own and never leave it.
 
+mod attempts;
 pub(crate) mod billing;
 pub(crate) mod cards;
 pub(crate) mod deliveries;
@@ -15,6 +16,7 @@ pub(crate) mod list;
 pub(crate) mod payment;
 pub(crate) mod policy;
 pub(crate) mod present;
+mod previewing;
 pub(crate) mod prorating;
 pub(crate) mod receivers;
 pub(crate) mod roll;
@@ -112,28 +114,6 @@ impl World {
     /// Notes a write that touches no table.
     pub(crate) fn touch(&mut self) {
         self.revision += 1;
-    }
-
-    /// Does all of it, or nothing of it when it is refused; a payment that was tried stays tried.
-    pub(crate) fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let (drawn, revision) = (self.drawn, self.revision);
-        let (owed, policy) = (self.deliveries.mark(), self.policy.clone());
-        let (is_inner, mark) = (self.written.is_some(), self.written.get_or_insert_default().len());
-        let outcome = work(self);
-        if outcome.as_ref().is_err_and(|refusal| !refusal.keeps_effects()) {
-            let written = self.written.as_mut().map(|written| written.split_off(mark)).unwrap_or_default();
-            for (kind, undo) in written.into_iter().rev() {
-                self.tables.entry(kind).or_default().take_back(undo);
-            }
-            self.deliveries.rewind(&owed);
-            self.policy = policy;
-            self.drawn = drawn;
-            self.revision = revision;
-        }
-        if !is_inner {
-            self.written = None;
-        }
-        outcome
     }
 
     pub(crate) fn new_id(&mut self, kind: Kind) -> String {

@@ -14,6 +14,7 @@ mod lifecycle;
 mod lists;
 mod metadata;
 mod payments;
+mod previews;
 mod restart;
 mod schedules;
 mod sdk;

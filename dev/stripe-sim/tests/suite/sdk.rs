@@ -119,3 +119,19 @@ async fn the_sdk_searches_through_all_pages() {
     .await;
     assert_eq!(said, json!(["c", "b", "a"]));
 }
+
+#[tokio::test]
+async fn the_sdk_previews_a_change() {
+    let double = Double::start();
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    let sold = double.subscribe(&customer, &price, "").await;
+    let said = node(
+        &double,
+        &json!({"subscription": sold.id(), "item": sold.body["items"]["data"][0]["id"]}),
+        "const details = {items: [{id: given.item, quantity: 25}], proration_behavior: 'none'};
+        const next = await stripe.invoices.createPreview({subscription: given.subscription, subscription_details: details});
+        return [next.object, next.billing_reason, next.amount_due, next.lines.data[0].quantity];",
+    )
+    .await;
+    assert_eq!(said, json!(["invoice", "upcoming", 25_000, 25]));
+}
