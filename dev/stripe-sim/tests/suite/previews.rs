@@ -126,22 +126,44 @@ async fn a_trial_is_billed_when_it_ends_and_not_before() {
     assert_eq!(gist(&preview.body), gist(&sold.billed().await));
 }
 
+/// A schedule of two phases: the number now, and from the end of the period on.
+fn phases(schedule: &Value, now: i64, next: i64, prefix: &str) -> String {
+    let phase = &schedule["phases"][0];
+    let price = phase["items"][0]["price"].as_str().expect("a price");
+    let said = [
+        (0, "[start_date]", phase["start_date"].to_string()),
+        (0, "[end_date]", phase["end_date"].to_string()),
+        (0, "[items][0][price]", price.to_owned()),
+        (0, "[items][0][quantity]", now.to_string()),
+        (1, "[items][0][price]", price.to_owned()),
+        (1, "[items][0][quantity]", next.to_string()),
+        (1, "[duration][interval]", "month".to_owned()),
+        (1, "[proration_behavior]", "none".to_owned()),
+    ];
+    let (name, close) = if prefix.is_empty() { ("phases".to_owned(), "") } else { (format!("{prefix}[phases"), "]") };
+    said.iter().fold(String::new(), |form, (n, field, value)| format!("{form}&{name}{close}[{n}]{field}={value}"))
+}
+
 #[tokio::test]
 async fn a_change_that_waits_is_in_the_next_renewal() {
     let sold = Sold::usd().await;
-    let form = format!("from_subscription={}", sold.id);
-    let schedule = sold.double.post("/v1/subscription_schedules", &form).await;
-    let phase = &schedule.body["phases"][0];
-    let price = phase["items"][0]["price"].as_str().expect("a price");
-    let form = format!(
-        "phases[0][start_date]={}&phases[0][end_date]={}&phases[0][items][0][price]={price}&phases[0][items][0][quantity]=10&phases[1][items][0][price]={price}&phases[1][items][0][quantity]=4&phases[1][duration][interval]=month&phases[1][proration_behavior]=none&end_behavior=release",
-        phase["start_date"], phase["end_date"]
-    );
-    sold.double.post(&format!("/v1/subscription_schedules/{}", schedule.id()), &form).await;
-    let as_it_is = sold.double.post("/v1/invoices/create_preview", &format!("subscription={}", sold.id)).await;
-    assert_eq!(as_it_is.body["amount_due"], 4 * 1_999, "{}", as_it_is.text);
+    let made = sold.double.post("/v1/subscription_schedules", &format!("from_subscription={}", sold.id)).await;
+    let path = format!("/v1/subscription_schedules/{}", made.id());
+    let reply = sold.double.post(&path, &format!("end_behavior=release{}", phases(&made.body, 10, 4, ""))).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let preview = async |form: String| sold.double.post("/v1/invoices/create_preview", &form).await.body;
+    let as_it_is = preview(format!("subscription={}", sold.id)).await;
+    assert_eq!(as_it_is["amount_due"], 4 * 1_999, "{as_it_is}");
+    assert_eq!(gist(&preview(format!("schedule={}", made.id())).await), gist(&as_it_is));
+    let rewritten = phases(&made.body, 10, 6, "schedule_details");
+    let other = preview(format!("schedule={}{rewritten}", made.id())).await;
+    assert_eq!(other["amount_due"], 6 * 1_999, "{other}");
+    let credited =
+        phases(&made.body, 3, 3, "schedule_details") + "&schedule_details[proration_behavior]=create_prorations";
+    let credited = preview(format!("schedule={}{credited}", made.id())).await;
+    assert_eq!(credited["lines"]["data"].as_array().map(Vec::len), Some(2), "{credited}");
     sold.renew().await;
-    assert_eq!(gist(&as_it_is.body), gist(&sold.billed().await));
+    assert_eq!(gist(&as_it_is), gist(&sold.billed().await));
 }
 
 #[tokio::test]
@@ -184,6 +206,8 @@ async fn what_cannot_be_previewed_is_refused() {
     check(&format!("{id}&customer=cus_other"), 400, "", "subscription").await;
     let unknown = format!("{details}[items][0][quantities]");
     check(&format!("{id}&{unknown}=1"), 400, "parameter_unknown", &unknown).await;
+    check(&format!("{id}&schedule=sub_sched_1"), 400, "", "").await;
+    check("schedule=sub_sched_1", 400, "resource_missing", "schedule").await;
     let item = format!("{details}[items][0][id]");
     check(&format!("{id}&{item}=si_x"), 400, "resource_missing", &item).await;
     check(&format!("{id}&{details}[cancel_at_period_end]=true"), 404, "invoice_upcoming_none", "").await;
