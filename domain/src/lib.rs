@@ -6,6 +6,7 @@
 //! things happen (`workflows`).
 
 pub mod audit;
+pub mod change_license;
 pub mod create_tenant;
 pub mod duration;
 pub mod event;
