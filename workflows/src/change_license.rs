@@ -1,12 +1,12 @@
 //! A tenant gets another number of licences.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, ChangeLicenseState, LicenseStep};
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::{SubscriptionScheduleId, TenantId};
-use domain::license_plan::{Action, LicenseNow, LicensePlan};
+use domain::license_plan::{Action, LicenseNow, LicensePlan, day};
 use domain::steps::{
     ClosedLicenseRequest, LicenseRequestEnd, LicenseSteps, QuantityToSet, ScheduleToAttach, ScheduleToRelease,
     ScheduleToWrite, SubscriptionOf,
@@ -31,6 +31,10 @@ pub struct ChangeLicense {
     subject: String,
     /// When the first write at Stripe began. All of them end in time from then on.
     writing_since: Option<SystemTime>,
+    /// The schedule that this run put the subscription under.
+    attached: Option<SubscriptionScheduleId>,
+    /// What a person is to know beside what ended the run.
+    notes: Vec<String>,
     state: ChangeLicenseState,
 }
 
@@ -58,7 +62,7 @@ impl ChangeLicense {
             },
             Err(_) => ChangeLicenseState::default(),
         };
-        Self { input, subject, writing_since: None, state }
+        Self { input, subject, writing_since: None, attached: None, notes: Vec::new(), state }
     }
 
     /// From one number to another.
@@ -70,7 +74,7 @@ impl ChangeLicense {
                 Ok(result)
             }
             Err(ending) => {
-                let error = Self::record(ctx, &ending);
+                let (error, ending) = Self::record(ctx, ending);
                 Self::close(ctx, LicenseRequestEnd::Failed(error)).await;
                 Err(termination(ending))
             }
@@ -91,7 +95,7 @@ impl ChangeLicense {
             Ok(now) => now,
             Err(ending) => Self::make_good(ctx, &plan, input.tenant_id, ending).await?,
         };
-        Ok(plan.result(&now, now_in_seconds(ctx)))
+        Ok(plan.result(&now, seconds(ctx.workflow_time())))
     }
 
     async fn resolve(ctx: &mut WorkflowContext<Self>, input: &ChangeLicenseInput) -> Result<LicensePlan, Ending> {
@@ -131,8 +135,8 @@ impl ChangeLicense {
         Ok(now)
     }
 
-    /// After a plan that was not carried out to its end: if Stripe has the number all the same, it
-    /// is done. Else the number that waited before is put back, so that a change that did not
+    /// After a plan that was not carried out to its end: where Stripe has the number all the same,
+    /// it is done. Else what was written on the way is taken back, so that a change that did not
     /// come about changes nothing.
     async fn make_good(
         ctx: &mut WorkflowContext<Self>,
@@ -140,42 +144,201 @@ impl ChangeLicense {
         tenant_id: TenantId,
         ending: Ending,
     ) -> Result<LicenseNow, Ending> {
+        if ctx.state(|s| s.writing_since.is_none()) {
+            return Err(ending);
+        }
         let look = || patience::last_look(format!("look at {} once more", plan.stripe_subscription_id));
-        let mut now = Self::import(ctx, plan, tenant_id, look()).await;
-        if let Ok(now) = &now
+        let mut now = Self::import(ctx, plan, tenant_id, look()).await.ok();
+        if let Some(now) = &now
             && plan.check(now).is_ok()
         {
             return Ok(*now);
         }
-        let mut notes = Vec::new();
-        if let Some(note) = Self::undo(ctx, plan, now.as_ref().ok()).await {
-            notes.push(note);
-            now = Self::import(ctx, plan, tenant_id, look()).await;
+        if let Some(note) = Self::take_back(ctx, plan, now.as_ref()).await {
+            ctx.state_mut(|s| s.notes.push(note));
+            now = Self::import(ctx, plan, tenant_id, look()).await.ok();
         }
-        notes.push(match &now {
-            Ok(now) => format!("Stripe has {now}"),
-            Err(_) => "what Stripe has now could not be read".to_owned(),
-        });
-        Err(with_notes(ending, &notes))
+        let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
+        ctx.state_mut(|s| s.notes.push(has));
+        Err(ending)
     }
 
-    /// Takes back what was written on the way. Says what came of it, if there was anything.
-    async fn undo(ctx: &mut WorkflowContext<Self>, plan: &LicensePlan, now: Option<&LicenseNow>) -> Option<String> {
-        // What came before has used up some of the time for writes; this has its own.
+    /// Puts back the number that waited, or takes away the schedule that was begun. Says what came
+    /// of it, if there was anything.
+    async fn take_back(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        now: Option<&LicenseNow>,
+    ) -> Option<String> {
+        // What came before may have used up the time for writes; this has its own.
         ctx.state_mut(|s| s.writing_since = None);
-        let waits = now.and_then(|now| now.waiting).is_some();
-        match (plan.action, plan.waiting()) {
-            (Action::Set, Some(waiting)) if !waits => {
-                let what = format!("the change to {} that waited", waiting.quantity);
-                let put_back = Self::schedule(ctx, plan, (plan.from, waiting.quantity), When::Regardless).await;
-                Some(said(&what, "waits again", "could not be put back", put_back))
+        let attached = ctx.state(|s| s.attached.clone());
+        let waits = now.map(|now| now.waiting.is_some());
+        match (plan.action, plan.waiting(), attached) {
+            (Action::Set, Some(waiting), _) if waits != Some(true) => {
+                let numbers = (plan.from, waiting.quantity);
+                let done = Self::schedule(ctx, plan, numbers, When::Regardless).await;
+                Some(came_of(format!("the change to {} that waited waits again", waiting.quantity), done))
             }
-            (Action::Schedule, _) if plan.schedule.is_none() => {
-                let attached = ctx.state(|s| s.attached.clone())?;
-                let taken = Self::release(ctx, plan, &attached, When::Regardless).await;
-                Some(said("the schedule that was begun", "was taken back", "could not be taken back", taken))
+            (Action::Schedule, _, Some(schedule)) if plan.schedule.is_none() && waits == Some(false) => {
+                let done = Self::release(ctx, plan, &schedule, When::Regardless).await;
+                Some(came_of("the schedule that was begun is released".to_owned(), done))
             }
-            (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _) => None,
+            (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _, _) => None,
         }
     }
+
+    async fn release(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        schedule: &SubscriptionScheduleId,
+        when: When,
+    ) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::ReleaseSchedule);
+        let options = Self::write_options(ctx, when, format!("release {schedule}"));
+        let of = ScheduleToRelease {
+            stripe_subscription_id: plan.stripe_subscription_id.clone(),
+            stripe_schedule_id: schedule.clone(),
+            from: plan.from,
+        };
+        let released = ctx.execute_activity(LicenseSteps::release_schedule, of, options).await;
+        released.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::ReleaseSchedule);
+        Ok(())
+    }
+
+    async fn set(ctx: &mut WorkflowContext<Self>, plan: &LicensePlan) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::SetLicenseQuantity);
+        let summary = format!("set {} from {} to {}", plan.stripe_subscription_id, plan.from, plan.to);
+        let options = Self::write_options(ctx, When::Asked, summary);
+        let of = QuantityToSet {
+            stripe_subscription_id: plan.stripe_subscription_id.clone(),
+            from: plan.from,
+            to: plan.to,
+        };
+        let set = ctx.execute_activity(LicenseSteps::set_license_quantity, of, options).await;
+        set.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::SetLicenseQuantity);
+        Ok(())
+    }
+
+    /// Has the number change from one to the other when the period ends. Stripe takes two requests
+    /// for that, so there are two steps.
+    async fn schedule(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        (from, to): (LicenseCount, LicenseCount),
+        when: When,
+    ) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::AttachSchedule);
+        let stripe_subscription_id = plan.stripe_subscription_id.clone();
+        let options = Self::write_options(ctx, when, format!("put {stripe_subscription_id} under a schedule"));
+        let of = ScheduleToAttach { stripe_subscription_id: stripe_subscription_id.clone(), from };
+        let attached = ctx.execute_activity(LicenseSteps::attach_schedule, of, options).await;
+        let stripe_schedule_id = attached.map_err(Ending::of_a_write)?.stripe_schedule_id;
+        ctx.state_mut(|s| s.attached = Some(stripe_schedule_id.clone()));
+        Self::done(ctx, LicenseStep::AttachSchedule);
+        Self::begin(ctx, LicenseStep::WriteSchedule);
+        let summary = format!("have {stripe_schedule_id} bring {to} on {}", day(plan.period_end));
+        let options = Self::write_options(ctx, when, summary);
+        let of = ScheduleToWrite { stripe_subscription_id, stripe_schedule_id, from, to };
+        let written = ctx.execute_activity(LicenseSteps::write_schedule, of, options).await;
+        written.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::WriteSchedule);
+        Ok(())
+    }
+
+    async fn import(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        tenant_id: TenantId,
+        options: ActivityOptions,
+    ) -> Result<LicenseNow, Ending> {
+        Self::begin(ctx, LicenseStep::ImportLicenseChange);
+        let of = SubscriptionOf { tenant_id, stripe_subscription_id: plan.stripe_subscription_id.clone() };
+        let options = When::Regardless.apply(options);
+        let now = ctx.execute_activity(LicenseSteps::import_license_change, of, options).await?;
+        Self::done(ctx, LicenseStep::ImportLicenseChange);
+        Ok(now)
+    }
+
+    /// How long a write is tried: what is left of the time that all of them have.
+    fn write_options(ctx: &mut WorkflowContext<Self>, when: When, summary: String) -> ActivityOptions {
+        let now = ctx.workflow_time().unwrap_or(UNIX_EPOCH);
+        let since = ctx.state_mut(|s| *s.writing_since.get_or_insert(now));
+        let spent = now.duration_since(since).unwrap_or_default();
+        when.apply(patience::stripe_write(spent, summary))
+    }
+
+    /// Notes what came of the request. The change is what it is, also where that cannot be noted.
+    async fn close(ctx: &mut WorkflowContext<Self>, ended: LicenseRequestEnd) {
+        let Some(tenant_id) = ctx.state(|s| s.state.tenant_id) else { return };
+        Self::begin(ctx, LicenseStep::CloseLicenseRequest);
+        let options = When::Regardless.apply(patience::database("note what came of it"));
+        let closed = ClosedLicenseRequest { tenant_id, ended };
+        let _ = ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await;
+        Self::done(ctx, LicenseStep::CloseLicenseRequest);
+    }
+
+    fn begin(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
+        ctx.state_mut(|s| s.state.step = Some(step));
+        Self::describe(ctx);
+    }
+
+    fn done(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.done.push(step);
+        });
+        Self::describe(ctx);
+    }
+
+    /// The ending with what was noted on the way, which is also what an operator finds.
+    fn record(ctx: &mut WorkflowContext<Self>, ending: Ending) -> (RunError, Ending) {
+        let cancelled = || RunError::new(FailureKind::Cancelled, "cancelled");
+        let notes = ctx.state(|s| s.notes.clone());
+        let (mut error, is_cancelled) = match ending {
+            Ending::Failed(error) => (error, false),
+            Ending::Cancelled => (cancelled(), true),
+        };
+        error.message = [vec![error.message], notes].concat().join("; ");
+        ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.error = Some(error.clone());
+        });
+        Self::describe(ctx);
+        let ending = if is_cancelled { Ending::Cancelled } else { Ending::Failed(error.clone()) };
+        (error, ending)
+    }
+
+    /// The markdown that stands on the run's page in the Temporal UI.
+    fn describe(ctx: &WorkflowContext<Self>) {
+        let details = ctx.state(|s| details::of_license(&s.subject, &s.state));
+        ctx.set_current_details(details);
+    }
+}
+
+impl When {
+    fn apply(self, options: ActivityOptions) -> ActivityOptions {
+        match self {
+            Self::Asked => options,
+            // A token of its own, which nobody cancels.
+            Self::Regardless => patience::ended_by(&WorkflowCancellationToken::new(), options),
+        }
+    }
+}
+
+/// What came of a step that takes something back.
+fn came_of(done: String, taken: Result<(), Ending>) -> String {
+    match taken {
+        Ok(()) => done,
+        Err(Ending::Failed(error)) => format!("it was tried in vain that {done} ({}: {})", error.kind, error.message),
+        Err(Ending::Cancelled) => format!("it was tried in vain that {done} (cancelled)"),
+    }
+}
+
+fn seconds(moment: Option<SystemTime>) -> i64 {
+    let since = moment.and_then(|moment| moment.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
