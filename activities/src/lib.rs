@@ -9,6 +9,10 @@
 
 mod error;
 mod import;
+mod license;
+mod license_look;
+mod license_write;
+mod next_key;
 mod resolve;
 pub mod sync;
 mod tag;
@@ -21,6 +25,7 @@ use domain::steps;
 use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
+pub use license::LicenseActivities;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;

@@ -6,6 +6,7 @@
 //! things happen (`workflows`).
 
 pub mod audit;
+pub mod change_license;
 pub mod create_tenant;
 pub mod duration;
 pub mod event;
@@ -13,6 +14,9 @@ pub mod failure;
 pub mod identity;
 pub mod ids;
 pub mod license;
+pub mod license_plan;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod license_steps;
 pub mod names;
 pub mod program_settings;
 pub mod purchase;
@@ -30,6 +34,7 @@ pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
+    pub use super::license_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
 }

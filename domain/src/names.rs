@@ -8,6 +8,8 @@ pub const TASK_QUEUE: &str = "alga-psa-workflows";
 pub mod workflow {
     /// A purchase becomes a tenant.
     pub const CREATE_TENANT: &str = "createTenantWorkflow";
+    /// A tenant gets another number of licences.
+    pub const CHANGE_LICENSE_COUNT: &str = "changeLicenseCountWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
 }
@@ -51,6 +53,8 @@ pub mod metadata {
     pub const PENDING_TENANT: &str = "pending_tenant";
     /// On a subscription: it is an add-on and licenses nobody.
     pub const ADDON_KEY: &str = "addon_key";
+    /// On a subscription schedule: `1` where we made it.
+    pub const TENANTRY: &str = "tenantry";
     /// On a subscription: what the store will call the tenant.
     pub const CLIENT_NAME: &str = "client_name";
 }

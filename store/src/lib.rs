@@ -14,6 +14,7 @@ mod event_views;
 mod events;
 mod inbox;
 mod license_count;
+mod license_requests;
 mod license_story;
 mod relay;
 mod replay;

@@ -7,6 +7,8 @@
 
 mod config;
 mod error;
+mod licenses;
+mod phases;
 mod requests;
 mod transport;
 mod webhook;
@@ -14,6 +16,7 @@ mod wire;
 
 pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
+pub use licenses::{ComingQuantity, Proration, Quantity, RawSchedule};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};
 pub use webhook::{Envelope, EnvelopeError, SignatureError, Subject, WebhookConfig};
