@@ -59,7 +59,7 @@ pub struct ComingQuantity<'a> {
 
 /// A schedule as Stripe answered it, every field of it.
 #[derive(Clone, Debug)]
-pub struct RawSchedule(Value);
+pub struct RawSchedule(pub(crate) Value);
 
 impl Stripe {
     /// All of a customer's subscriptions that are not cancelled.

@@ -290,3 +290,34 @@ impl Product {
         }
     }
 }
+
+/// An invoice that was not made. `lines` is a first page, of a length that ours never fill.
+#[derive(Deserialize)]
+pub(crate) struct InvoicePreview {
+    amount_due: i64,
+    total: i64,
+    currency: String,
+    lines: List<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    period: Period,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    end: i64,
+}
+
+impl From<InvoicePreview> for crate::InvoicePreview {
+    fn from(read: InvoicePreview) -> Self {
+        let until = read.lines.data.iter().map(|line| line.period.end).max();
+        Self {
+            amount_due: read.amount_due,
+            total: read.total,
+            currency: read.currency,
+            until: until.unwrap_or_default(),
+        }
+    }
+}

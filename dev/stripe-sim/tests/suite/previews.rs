@@ -158,6 +158,9 @@ async fn a_change_that_waits_is_in_the_next_renewal() {
     let rewritten = phases(&made.body, 10, 6, "schedule_details");
     let other = preview(format!("schedule={}{rewritten}", made.id())).await;
     assert_eq!(other["amount_due"], 6 * 1_999, "{other}");
+    let form = format!("schedule={}&schedule_details[phases][0][coupon]=x", made.id());
+    let unknown = sold.double.post("/v1/invoices/create_preview", &form).await;
+    assert_eq!(unknown.refusal().3, "schedule_details[phases][0][coupon]");
     let credited =
         phases(&made.body, 3, 3, "schedule_details") + "&schedule_details[proration_behavior]=create_prorations";
     let credited = preview(format!("schedule={}{credited}", made.id())).await;
