@@ -4,6 +4,12 @@
 /// The task queue that the store starts onboardings on.
 pub const TASK_QUEUE: &str = "alga-psa-workflows";
 
+/// The queue beside it for work in bulk: imports, reconciliation, batches. Stripe is asked there at a
+/// limited rate, so that they never starve events and onboardings.
+pub fn bulk_task_queue(task_queue: &str) -> String {
+    format!("{task_queue}-bulk")
+}
+
 /// Workflow types.
 pub mod workflow {
     /// A purchase becomes a tenant.

@@ -17,6 +17,8 @@ pub struct WorkerSettings {
     pub max_workflow_tasks: usize,
     /// `WORKER_CACHED_WORKFLOWS`: runs kept in memory between their tasks.
     pub cached_workflows: usize,
+    /// `BULK_REQUESTS_PER_SEC`: see [`Self::bulk_requests_per_sec`].
+    pub bulk_requests_per_sec: Option<u16>,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
 }
@@ -47,7 +49,42 @@ impl WorkerSettings {
             max_activities: number("WORKER_MAX_ACTIVITIES", 32, 1)?,
             max_workflow_tasks: number("WORKER_MAX_WORKFLOW_TASKS", 16, 2)?,
             cached_workflows: number("WORKER_CACHED_WORKFLOWS", 500, 0)?,
+            bulk_requests_per_sec: bulk_rate(lookup("BULK_REQUESTS_PER_SEC"))?,
             log_format: LogFormat::from_env(&lookup)?,
         })
+    }
+
+    /// How many steps of the bulk queue run in a second, on all workers together; each asks Stripe
+    /// once at most. Where it is not set, 80 % of what Stripe allows in the mode, see
+    /// <https://docs.stripe.com/rate-limits>.
+    pub fn bulk_requests_per_sec(&self, is_live: bool) -> u16 {
+        self.bulk_requests_per_sec.unwrap_or(if is_live { 80 } else { 20 })
+    }
+}
+
+fn bulk_rate(setting: Option<String>) -> Result<Option<u16>, WorkerSettingsError> {
+    let wrong = WorkerSettingsError::Number("BULK_REQUESTS_PER_SEC", 1);
+    let parse = |text: String| text.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or(wrong);
+    setting.map(parse).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bulk_work_leaves_a_fifth_of_stripes_limit_to_the_rest_unless_told() {
+        let settings = |value: Option<&str>| {
+            let value = value.map(str::to_owned);
+            WorkerSettings::from_env(move |name| value.clone().filter(|_| name == "BULK_REQUESTS_PER_SEC"))
+        };
+        let default = settings(None).expect("the defaults are right");
+        assert_eq!([default.bulk_requests_per_sec(true), default.bulk_requests_per_sec(false)], [80, 20]);
+        let told = settings(Some("7")).expect("7 is right");
+        assert_eq!([told.bulk_requests_per_sec(true), told.bulk_requests_per_sec(false)], [7, 7]);
+        for wrong in ["0", "10001", "-1", "fast", ""] {
+            let refused = WorkerSettingsError::Number("BULK_REQUESTS_PER_SEC", 1);
+            assert_eq!(settings(Some(wrong)), Err(refused), "{wrong:?}");
+        }
     }
 }

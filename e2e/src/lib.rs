@@ -17,7 +17,7 @@ mod worker;
 mod world;
 
 pub use deliveries::{Delivery, Endpoint};
-pub use double::{Double, Purchase, Request, SECRET_KEY};
+pub use double::{Double, Limit, Purchase, Request, SECRET_KEY};
 pub use line::Line;
 pub use run::{Ending, Run};
 pub use said::Said;

@@ -206,6 +206,8 @@ impl World {
             ("MASTER_BILLING_TENANT_ID", MASTER.to_owned()),
             ("APP_URL", APP_URL.to_owned()),
             ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+            // The double has no limit, unless a test orders one.
+            ("BULK_REQUESTS_PER_SEC", "5000".to_owned()),
             ("TENANTRY_HOLD_DIR", self.dir.display().to_string()),
             ("RUST_LOG", "info".to_owned()),
         ];

@@ -98,6 +98,7 @@ mod tests {
             ("WORKER_MAX_ACTIVITIES", "0"),
             ("WORKER_MAX_WORKFLOW_TASKS", "1"),
             ("WORKER_CACHED_WORKFLOWS", "many"),
+            ("BULK_REQUESTS_PER_SEC", "0"),
             ("LOG_FORMAT", "xml"),
             ("ENTITLED_STATUSES", "paying"),
             ("LICENSE_PRICE_IDS", "price_a,,"),

@@ -5,6 +5,7 @@ use service::hold_points::HoldPoints;
 use temporalio_sdk::interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next};
 
 /// Holds steps.
+#[derive(Clone)]
 pub(crate) struct HeldSteps(pub(crate) HoldPoints);
 
 impl ActivityInboundInterceptor for HeldSteps {

@@ -7,6 +7,7 @@
 mod config;
 mod hold_points;
 mod observe;
+mod queues;
 mod startup;
 mod temporal;
 
@@ -18,17 +19,14 @@ use service::hold_points::HoldPoints;
 use service::settings::{load_dotenv, lookup};
 use service::telemetry::Telemetry;
 use service::{admin, logging};
-use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
-use temporalio_sdk::{Worker, WorkerOptions};
+use temporalio_client::Client;
+use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::hold_points::HeldSteps;
 use crate::observe::Observer;
-use crate::startup::Parts;
+use crate::queues::Queues;
 
-/// What a step under way gets to finish in after SIGTERM; longer than one try at Stripe.
-const STEP_GRACE: Duration = Duration::from_secs(16);
 /// When the process ends whatever is still running; orchestrators kill after 30 seconds.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
@@ -68,23 +66,23 @@ async fn serve() -> Result<()> {
         parts = startup::start(&config, &telemetry) => parts?,
     };
     readiness.open(parts.store.clone(), parts.client.clone());
-    let observer = Observer::new(&telemetry);
     let runtime = temporal::runtime(&telemetry)?;
-    let mut worker = Worker::new(&runtime, parts.client.clone(), options(&config, parts, observer, hold_points)?)
-        .context("failed to make the worker")?;
+    let queues = Queues { config: &config, parts: &parts, observer: Observer::new(&telemetry), hold_points };
+    let mut front = worker(&runtime, &parts.client, queues.front()?)?;
+    let mut bulk = worker(&runtime, &parts.client, queues.bulk()?)?;
     tracing::info!(task_queue = config.task_queue, "working");
-    let shut_down = worker.shutdown_handle();
+    let shut_down = [front.shutdown_handle(), bulk.shutdown_handle()];
     // One future from the first step to the last: dropped and run again, it would have lost the
     // workflow tasks that were under way.
-    let working = worker.run();
+    let working = futures::future::try_join(front.run(), bulk.run());
     tokio::pin!(working);
     tokio::select! {
-        ended = &mut working => return ended.context("the worker ended"),
+        ended = &mut working => return ended.map(drop).context("the worker ended"),
         () = &mut stopped => {}
     }
     tracing::info!("draining: no new step is taken, those under way are finished");
     readiness.close();
-    shut_down();
+    shut_down.iter().for_each(|shut_down| shut_down());
     match tokio::time::timeout(DRAIN_DEADLINE, working).await {
         Ok(ended) => {
             ended.context("the worker ended while draining")?;
@@ -95,27 +93,6 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-fn options(config: &Config, parts: Parts, observer: Observer, hold_points: HoldPoints) -> Result<WorkerOptions> {
-    let slots = FixedSizeSlotSupplier::new;
-    let tuner = TunerHolder::builder()
-        .workflow_task_slot_supplier(slots(config.worker.max_workflow_tasks))
-        .activity_task_slot_supplier(slots(config.worker.max_activities))
-        .local_activity_task_slot_supplier(slots(1))
-        .nexus_task_slot_supplier(slots(1))
-        .build();
-    let mut options = WorkerOptions::new(config.task_queue.clone())
-        .tuner(tuner)
-        .max_cached_workflows(config.worker.cached_workflows)
-        .graceful_shutdown_period(STEP_GRACE)
-        .register_workflow::<workflows::CreateTenant>()
-        .and_then(|options| options.register_workflow::<workflows::SyncSubscription>())
-        .context("failed to register a workflow")?
-        .register_activities(parts.tenants)
-        .register_activities(parts.syncs)
-        .activity_inbound_interceptor(observer)
-        .build();
-    if hold_points.are_on() {
-        options.activity_inbound_interceptor(HeldSteps(hold_points));
-    }
-    Ok(options)
+fn worker(runtime: &Runtime, client: &Client, options: WorkerOptions) -> Result<Worker> {
+    Worker::new(runtime, client.clone(), options).context("failed to make the worker")
 }

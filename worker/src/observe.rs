@@ -16,6 +16,7 @@ use temporalio_sdk::interceptors::{
 use tracing::Instrument;
 
 /// Watches every step of this worker.
+#[derive(Clone)]
 pub(crate) struct Observer {
     meter: Arc<dyn CoreMeter>,
     failed_attempts: Counter,

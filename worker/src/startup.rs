@@ -3,7 +3,6 @@
 //! One database, one Stripe account, one mode: a worker whose key opens another account than
 //! the database belongs to must not write a row.
 
-use activities::{LicenseActivities, SyncActivities, TenantActivities};
 use anyhow::{Result, bail};
 use service::startup::{check_schema, patiently};
 use service::telemetry::Telemetry;
@@ -18,9 +17,7 @@ use crate::temporal;
 pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) store: Store,
-    pub(crate) tenants: TenantActivities,
-    pub(crate) syncs: SyncActivities,
-    pub(crate) licenses: LicenseActivities,
+    pub(crate) stripe: Stripe,
 }
 
 /// Connects to everything and compares it. Waits for what is away; stops at what is wrong.
@@ -32,10 +29,7 @@ pub(crate) async fn start(config: &Config, telemetry: &Telemetry) -> Result<Part
     check_account(&store, &stripe).await?;
     let client = service::temporal::connect(telemetry).await?;
     temporal::ensure_search_attributes(&client).await?;
-    let syncs = SyncActivities::new(store.clone(), stripe.clone());
-    let licenses = LicenseActivities::new(store.clone(), stripe.clone());
-    let tenants = TenantActivities::new(store.clone(), stripe, config.app_url.clone());
-    Ok(Parts { client, store, tenants, syncs, licenses })
+    Ok(Parts { client, store, stripe })
 }
 
 async fn check_account(store: &Store, stripe: &Stripe) -> Result<()> {

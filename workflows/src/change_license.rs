@@ -211,11 +211,8 @@ impl ChangeLicense {
         Self::begin(ctx, LicenseStep::SetLicenseQuantity);
         let summary = format!("set {} from {} to {}", plan.stripe_subscription_id, plan.from, plan.to);
         let options = Self::write_options(ctx, When::Asked, summary);
-        let of = QuantityToSet {
-            stripe_subscription_id: plan.stripe_subscription_id.clone(),
-            from: plan.from,
-            to: plan.to,
-        };
+        let of =
+            QuantityToSet { stripe_subscription_id: plan.stripe_subscription_id.clone(), from: plan.from, to: plan.to };
         let set = ctx.execute_activity(LicenseSteps::set_license_quantity, of, options).await;
         set.map_err(Ending::of_a_write)?;
         Self::done(ctx, LicenseStep::SetLicenseQuantity);

@@ -25,10 +25,16 @@ pub fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<Respon
 
 /// `POST` of a form.
 pub fn post_form(address: &str, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Response> {
-    let body: Vec<String> = form.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     let mut all = vec![("Content-Type", "application/x-www-form-urlencoded")];
     all.extend(headers);
-    request("POST", address, path, &all, body.join("&"))
+    request("POST", address, path, &all, self::form(form))
+}
+
+/// Names and values as a form carries them.
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
 }
 
 /// Any request, with a body of any bytes. HTTP/1.0: the answer then ends with the connection and

@@ -7,7 +7,8 @@
 //! or stop. Every change is told twice, as a snapshot event, rendered at the version of the endpoint
 //! that gets it, and as a thin event; deliveries are signed and tried again. Faults can be ordered,
 //! among them the worst one: the write took effect and the answer never came. So can deliveries that
-//! come late, twice, out of order or never (`serve::delivery_orders` lists the routes).
+//! come late, twice, out of order or never (`serve::delivery_orders` lists the routes), a pace, and
+//! many requests in one go.
 //!
 //! What it leaves out: pending updates, previews of subscriptions that are yet to be sold, backdated
 //! schedules, setup intents, taxes, discounts, tiers, connected accounts (events of theirs can be made
@@ -54,6 +55,8 @@ pub struct Config {
     pub allow_remote: bool,
     /// The wait before a failed delivery is tried again; it doubles up to a minute.
     pub retry_after: Duration,
+    /// How long every answer takes; another time can be ordered later.
+    pub latency: Duration,
     /// Who is told of every event from the start.
     pub webhook: Option<StandingWebhook>,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             livemode: false,
             allow_remote: false,
             retry_after: Duration::from_millis(500),
+            latency: Duration::ZERO,
             webhook: None,
         }
     }

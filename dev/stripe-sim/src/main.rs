@@ -23,6 +23,9 @@ struct Arguments {
     /// The wait before a failed delivery is tried again; it doubles up to a minute
     #[arg(long, value_name = "MS", default_value = "500")]
     retry_after_ms: u64,
+    /// How long every answer takes
+    #[arg(long, value_name = "MS", default_value = "0")]
+    latency_ms: u64,
     /// Listen on other addresses than loopback, as a container must
     #[arg(long)]
     allow_remote: bool,
@@ -64,6 +67,11 @@ The next write to a subscription takes effect, and its answer never comes:
   curl -X POST http://127.0.0.1:12111/_sim/faults \\
     -d '{\"method\":\"POST\",\"path\":\"/v1/subscriptions/*\",\"kind\":\"reset_after\"}'
 
+Each 15th request fails, in one way and the other, and ten a second are let in:
+  curl -X POST http://127.0.0.1:12111/_sim/faults \\
+    -d '{\"path\":\"/v1/*\",\"every\":15,\"kinds\":[\"server_error\",\"reset_after\"]}'
+  curl -X POST http://127.0.0.1:12111/_sim/limit -d '{\"per_second\":10}'
+
 Events pile up, and then arrive in an order that a seed has shuffled:
   curl -X POST http://127.0.0.1:12111/_sim/deliveries/policy -d '{\"hold\":{}}'
   curl -X POST http://127.0.0.1:12111/_sim/deliveries/release -d '{\"shuffle\":7}'
@@ -81,6 +89,7 @@ fn main() -> anyhow::Result<()> {
         account: arguments.account.unwrap_or(defaults.account.clone()),
         allow_remote: arguments.allow_remote,
         retry_after: Duration::from_millis(arguments.retry_after_ms),
+        latency: Duration::from_millis(arguments.latency_ms),
         webhook,
         ..defaults
     })?;

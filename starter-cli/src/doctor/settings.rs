@@ -67,10 +67,21 @@ fn check<T>(name: &'static str, setting: &Result<T, Failure>, found: impl FnOnce
 }
 
 fn own(settings: &WorkerSettings) -> String {
-    let WorkerSettings { admin_addr, max_activities, max_workflow_tasks, cached_workflows, log_format } = settings;
+    let WorkerSettings {
+        admin_addr,
+        max_activities,
+        max_workflow_tasks,
+        cached_workflows,
+        bulk_requests_per_sec,
+        log_format,
+    } = settings;
+    let bulk = match bulk_requests_per_sec {
+        Some(rate) => format!("{rate} requests a second in bulk"),
+        None => "as many requests in bulk as the mode allows".to_owned(),
+    };
     format!(
         "health at {admin_addr}; {max_activities} steps and {max_workflow_tasks} workflow tasks at once, \
-         {cached_workflows} runs cached; {log_format:?} log"
+         {cached_workflows} runs cached; {bulk}; {log_format:?} log"
     )
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::app::{App, lock};
 use super::reply::with_body;
-use super::{delivery_orders, faults, holds, pipeline, search_orders};
+use super::{batch, delivery_orders, faults, holds, pipeline, search_orders};
 use crate::api::checkout_complete::{Payer, complete};
 use crate::api::follow;
 use crate::error::Refusal;
@@ -33,6 +33,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/holds/{id}/release", post(release_hold))
         .route("/requests", get(list_requests).delete(clear_requests))
         .route("/clock", get(show_clock).post(move_clock))
+        .route("/latency", get(show_latency).post(order_latency))
+        .route("/limit", get(show_limit).post(order_limit))
+        .route("/batch", batch::route())
         .merge(delivery_orders::router())
         .merge(search_orders::router())
         .route("/checkout/sessions/{id}/complete", post(complete_session))
@@ -63,7 +66,10 @@ async fn list_faults(State(app): Shared) -> Response {
 
 async fn order_fault(State(app): Shared, body: Bytes) -> Response {
     match parse::<faults::Order>(&body) {
-        Ok(order) => ok(&json!({"id": lock(&app.faults).order(order)})),
+        Ok(order) => {
+            let id = lock(&app.faults).order(order);
+            id.map_or_else(|| wrong(400, "give kind or kinds"), |id| ok(&json!({"id": id})))
+        }
         Err(response) => *response,
     }
 }
@@ -99,6 +105,30 @@ async fn list_requests(State(app): Shared) -> Response {
 async fn clear_requests(State(app): Shared) -> Response {
     lock(&app.journal).clear();
     ok(&json!({"data": []}))
+}
+
+async fn show_latency(State(app): Shared) -> Response {
+    ok(&json!(lock(&app.pace).shown_latency()))
+}
+
+async fn order_latency(State(app): Shared, body: Bytes) -> Response {
+    match parse(&body) {
+        Ok(latency) => lock(&app.pace).set_latency(latency),
+        Err(response) => return *response,
+    }
+    show_latency(State(app)).await
+}
+
+async fn show_limit(State(app): Shared) -> Response {
+    ok(&json!(lock(&app.pace).limit()))
+}
+
+async fn order_limit(State(app): Shared, body: Bytes) -> Response {
+    match parse(&body) {
+        Ok(order) => lock(&app.pace).set_limit(order),
+        Err(response) => return *response,
+    }
+    show_limit(State(app)).await
 }
 
 async fn show_clock(State(app): Shared) -> Response {

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::faults::Faults;
 use super::holds::Holds;
 use super::journal::Journal;
+use super::pace::Pace;
 use crate::world::World;
 use crate::world::deliveries::Errand;
 
@@ -17,6 +18,7 @@ pub(crate) struct App {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) holds: Mutex<Holds>,
     pub(crate) journal: Mutex<Journal>,
+    pub(crate) pace: Mutex<Pace>,
     /// Something may have to be delivered.
     pub(crate) deliver: Notify,
     /// Something may have to be saved.
@@ -25,12 +27,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(world: World, retry_after: Duration) -> Arc<Self> {
+    pub(crate) fn new(world: World, retry_after: Duration, pace: Pace) -> Arc<Self> {
         Arc::new(Self {
             world: Mutex::new(world),
             faults: Mutex::default(),
             holds: Mutex::default(),
             journal: Mutex::default(),
+            pace: Mutex::new(pace),
             deliver: Notify::new(),
             save: Notify::new(),
             retry_after,

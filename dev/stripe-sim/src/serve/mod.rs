@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod batch;
 mod deliver;
 mod delivery_orders;
 mod faults;
@@ -9,6 +10,7 @@ mod holds;
 mod journal;
 mod key;
 mod listener;
+mod pace;
 mod page;
 mod pipeline;
 mod post;

@@ -1,6 +1,7 @@
-//! The way of a request: key, faults in front, idempotency, hold, execution, hold, answer.
+//! The way of a request: key, pace, faults in front, idempotency, hold, execution, hold, answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
@@ -9,7 +10,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::app::{App, lock};
-use super::faults::{Fault, FaultKind};
+use super::faults::{FaultKind, Strike};
 use super::holds::{self, Phase};
 use super::journal::Entry;
 use super::key;
@@ -98,27 +99,34 @@ fn params(path: &str, query: &str, body: &[u8]) -> Option<Params> {
 }
 
 async fn process(app: Arc<App>, asked: Asked) -> Ending {
+    let latency = lock(&app.pace).latency();
+    tokio::time::sleep(latency).await;
     let (livemode, account) = app.read_world(|world| (world.livemode, world.account.clone()));
     if let Err(refusal) = key::admit(&asked.headers, livemode, &account) {
         return answer(&app, &asked, &asked.refuse(refusal));
     }
-    let Some(params) = &asked.params else { return answer(&app, &asked, &asked.refuse(Refusal::not_json())) };
-    let fault = lock(&app.faults).strike(&asked.method, &asked.path, true);
-    let Some(fault) = fault else {
-        let (reply, fault) = work(&app, &asked, params).await;
-        return match fault {
-            Some(kind) => end_with_fault(&app, &asked, kind),
-            None => answer(&app, &asked, &reply),
-        };
-    };
-    if fault.effect {
-        work(&app, &asked, params).await;
+    if !lock(&app.pace).admits(Instant::now()) {
+        return answer(&app, &asked, &asked.refuse(Refusal::rate_limited()));
     }
-    end_with_fault(&app, &asked, fault.kind)
+    let Some(params) = &asked.params else { return answer(&app, &asked, &asked.refuse(Refusal::not_json())) };
+    let strike = lock(&app.faults).strike(&asked.method, &asked.path, true);
+    match strike {
+        Some(strike) if strike.kind.is_in_front() => {
+            if strike.effect {
+                work(&app, &asked, params, None).await;
+            }
+            end_with_fault(&app, &asked, strike.kind)
+        }
+        inner => match work(&app, &asked, params, inner).await {
+            (_, Some(kind)) => end_with_fault(&app, &asked, kind),
+            (reply, None) => answer(&app, &asked, &reply),
+        },
+    }
 }
 
-/// Claims the key, executes, keeps the answer. Also says which fault of Stripe's own struck.
-async fn work(app: &App, asked: &Asked, params: &Params) -> (Reply, Option<FaultKind>) {
+/// Claims the key, executes, keeps the answer. Also says which fault of Stripe's own struck: the
+/// one that was `due` already, or one that is ordered for the execution.
+async fn work(app: &App, asked: &Asked, params: &Params, due: Option<Strike>) -> (Reply, Option<FaultKind>) {
     let key = asked.echo.idempotency_key.as_deref().filter(|_| asked.method == "POST");
     match key.map(|key| claim(app, asked, params, key)) {
         Some(Ok(Some(replay))) => {
@@ -129,11 +137,11 @@ async fn work(app: &App, asked: &Asked, params: &Params) -> (Reply, Option<Fault
         Some(Ok(None)) | None => {}
     }
     holds::wait(app, Phase::Before, &asked.method, &asked.path).await;
-    let fault = lock(&app.faults).strike(&asked.method, &asked.path, false);
-    let (reply, effect) = app.with_world(|world| execute(world, asked, params, key, fault.as_ref()));
+    let strike = due.or_else(|| lock(&app.faults).strike(&asked.method, &asked.path, false));
+    let (reply, effect) = app.with_world(|world| execute(world, asked, params, key, strike));
     lock(&app.journal).note(asked.place, |entry| entry.effect = effect);
     holds::wait(app, Phase::After, &asked.method, &asked.path).await;
-    (reply, fault.map(|fault| fault.kind))
+    (reply, strike.map(|strike| strike.kind))
 }
 
 fn claim(app: &App, asked: &Asked, params: &Params, key: &str) -> Result<Option<Reply>, Refusal> {
@@ -150,18 +158,18 @@ fn execute(
     asked: &Asked,
     params: &Params,
     key: Option<&str>,
-    fault: Option<&Fault>,
+    strike: Option<Strike>,
 ) -> (Reply, bool) {
     let before = world.revision();
     world.cause = cause(asked);
-    let executed = match fault {
-        Some(fault) if !fault.effect => Err(Refusal::server_error()),
+    let executed = match strike {
+        Some(strike) if !strike.effect => Err(Refusal::server_error()),
         Some(_) | None => api::execute(world, &asked.method, &asked.path, params),
     };
     // What happens by itself from now on is nobody's request.
     world.cause = Cause { base_url: base_url(&asked.headers), ..Cause::default() };
     let has_effect = world.revision() != before;
-    let answer = if fault.is_some() { Err(Refusal::server_error()) } else { executed };
+    let answer = if strike.is_some() { Err(Refusal::server_error()) } else { executed };
     (keep(world, asked, key, answer), has_effect)
 }
 

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::app::App;
 use super::listener::{Connection, ResettableListener};
+use super::pace::Pace;
 use super::state_file::StateFile;
 use super::{admin, deliver, page, pipeline, state_file};
 use crate::{Config, StandingWebhook};
@@ -40,7 +41,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     config.webhook.as_ref().map_or(Ok(()), StandingWebhook::check)?;
     let mut world = state_file::load(&config)?;
     world.stand(config.webhook.as_ref());
-    let app = App::new(world, config.retry_after);
+    let app = App::new(world, config.retry_after, Pace::new(config.latency));
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("stripe-sim").enable_all().build()?;
     let socket = std::net::TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
     socket.set_nonblocking(true)?;

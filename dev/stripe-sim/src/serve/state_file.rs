@@ -92,11 +92,16 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::serve::pace::Pace;
 
     fn file(name: &str) -> (Arc<App>, StateFile, Config) {
         let path = std::env::temp_dir().join(format!("stripe-sim-{name}-{}.json", std::process::id()));
         let config = Config { state: Some(path.clone()), ..Config::default() };
-        (App::new(World::new(config.account.clone(), false), config.retry_after), StateFile::new(path), config)
+        (
+            App::new(World::new(config.account.clone(), false), config.retry_after, Pace::default()),
+            StateFile::new(path),
+            config,
+        )
     }
 
     #[test]

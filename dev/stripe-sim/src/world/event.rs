@@ -29,34 +29,37 @@ const THIN_FAMILIES: &[&str] = &[
 impl World {
     /// Records that `kind` happened to the object.
     pub(crate) fn emit(&mut self, kind: &str, about: Kind, id: &str) {
-        let object = self.presented(about, id);
-        self.emit_object(kind, object);
+        // An event that nobody wants costs nothing.
+        if self.policy.generates(kind) {
+            let object = self.presented(about, id);
+            self.record_both(kind, &json!({"object": object}));
+        }
     }
 
     /// Records that `kind` happened to an object in this shape.
     pub(crate) fn emit_object(&mut self, kind: &str, object: Value) {
-        self.emit_data(kind, json!({"object": object}));
+        if self.policy.generates(kind) {
+            self.record_both(kind, &json!({"object": object}));
+        }
     }
 
     /// Records a change, with what was there before; nothing, if nothing changed.
     pub(crate) fn emit_change(&mut self, kind: &str, about: Kind, id: &str, before: &Value) {
         let object = self.presented(about, id);
         let Some(previous) = previous_attributes(before, &object) else { return };
-        self.emit_data(kind, json!({"object": object, "previous_attributes": previous}));
+        if self.policy.generates(kind) {
+            self.record_both(kind, &json!({"object": object, "previous_attributes": previous}));
+        }
     }
 
-    fn emit_data(&mut self, kind: &str, data: Value) {
-        if !self.policy.generates(kind) {
-            return;
-        }
-        let (object, changed_items) = (data["object"].clone(), changed_quantities(&data));
+    fn record_both(&mut self, kind: &str, data: &Value) {
         let snapshot = self.record_snapshot(kind, &json!({"data": data}));
         if !THIN_FAMILIES.iter().any(|family| kind.starts_with(family)) {
             return;
         }
-        let related = related_object(&object);
+        let related = related_object(&data["object"]);
         self.record_thin(&format!("v1.{kind}"), &json!({"related_object": related, "snapshot_event": snapshot}));
-        for _ in 0..changed_items {
+        for _ in 0..changed_quantities(data) {
             self.record_thin("v1.customer.subscription.item_quantity_changed", &json!({"related_object": related}));
         }
     }

@@ -116,6 +116,14 @@ impl World {
         self.revision += 1;
     }
 
+    /// Does it under another policy.
+    pub(crate) fn with_policy<T>(&mut self, policy: Policy, work: impl FnOnce(&mut Self) -> T) -> T {
+        let usual = std::mem::replace(&mut self.policy, policy);
+        let outcome = work(self);
+        self.policy = usual;
+        outcome
+    }
+
     pub(crate) fn new_id(&mut self, kind: Kind) -> String {
         let (prefix, length) = kind.id_shape();
         let live_prefix = if self.livemode { prefix.replace("_test_", "_live_") } else { prefix.to_owned() };

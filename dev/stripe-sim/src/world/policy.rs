@@ -58,6 +58,11 @@ pub(crate) struct Fate {
 }
 
 impl Policy {
+    /// No event is made of anything.
+    pub(crate) fn silent() -> Self {
+        Self { lose: Some(Selection::default()), ..Self::default() }
+    }
+
     /// Whether the event is to be made at all.
     pub(crate) fn generates(&mut self, kind: &str) -> bool {
         !picks(&mut self.lose, kind, None)

@@ -115,6 +115,36 @@ async fn a_fault_strikes_as_often_as_ordered_after_those_it_skips() {
     assert_eq!(double.admin(Method::GET, "/faults", json!({})).await["data"], json!([]));
 }
 
+#[tokio::test]
+async fn a_fault_strikes_each_nth_call_and_its_kinds_take_turns() {
+    let double = Double::start();
+    double.fault(json!({"path": "/v1/c*", "every": 3, "kinds": ["server_error", "too_many_requests"]})).await;
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(double.get("/v1/customers").await.status);
+        statuses.push(double.post("/v1/customers", "").await.status);
+        double.get("/v1/account").await;
+    }
+    assert_eq!(statuses, [200, 200, 500, 200, 200, 429, 200, 200, 500, 200]);
+    let faults = double.admin(Method::GET, "/faults", json!({})).await;
+    let counts = (&faults["data"][0]["calls"], &faults["data"][0]["hits"]);
+    assert_eq!(counts, (&json!(10), &json!(3)));
+    let refused = double.admin(Method::POST, "/faults", json!({"path": "/v1/*", "every": 3})).await;
+    assert_eq!(refused["error"]["message"], "give kind or kinds");
+}
+
+#[tokio::test]
+async fn a_fault_for_each_nth_call_counts_those_that_another_struck() {
+    let double = Double::start();
+    double.fault(json!({"path": "/v1/*", "kind": "not_found"})).await;
+    double.fault(json!({"path": "/v1/*", "kind": "too_many_requests", "every": 2, "count": 1})).await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(double.get("/v1/account").await.status);
+    }
+    assert_eq!(statuses, [404, 429, 200, 200]);
+}
+
 /// Holds a read of a customer while its name changes; what does the read say?
 async fn name_read_while_held(phase: &str) -> Value {
     let double = Double::start();

@@ -1,5 +1,6 @@
 //! The double, driven over HTTP from outside, as its clients drive it.
 
+mod batch;
 mod cli;
 mod client;
 mod deliveries;
@@ -13,6 +14,7 @@ mod inbox;
 mod lifecycle;
 mod lists;
 mod metadata;
+mod pace;
 mod payments;
 mod previews;
 mod restart;

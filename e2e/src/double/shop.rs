@@ -1,0 +1,140 @@
+//! What the store, the portal and the people behind them do at Stripe.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::Double;
+
+/// What the store has made at Stripe before it starts an onboarding.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// `cus_…`.
+    pub customer: String,
+    /// `sub_…`.
+    pub subscription: String,
+    /// How many seats were bought.
+    pub quantity: i64,
+}
+
+impl Double {
+    /// `metadata[key]` of an object, or the empty text.
+    pub fn metadata(&self, path: &str, key: &str) -> Result<String> {
+        Ok(self.get(path)?["metadata"][key].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// A customer who can pay, and who waits for a tenant.
+    pub fn customer(&self, email: &str) -> Result<String> {
+        let customer = self.make("/customers", &[("email", email), ("metadata[pending_tenant]", "true")])?;
+        self.post("/payment_methods/pm_card_visa/attach", &[("customer", &customer)])?;
+        self.post(&format!("/customers/{customer}"), &[("invoice_settings[default_payment_method]", "pm_card_visa")])?;
+        Ok(customer)
+    }
+
+    /// A monthly price per seat.
+    pub fn price(&self) -> Result<String> {
+        let product = [("product_data[name]", "Seats"), ("recurring[interval]", "month")];
+        self.make("/prices", &[product[0], product[1], ("currency", "usd"), ("unit_amount", "1000")])
+    }
+
+    /// A subscription of that many seats.
+    pub fn subscription(&self, customer: &str, price: &str, quantity: i64) -> Result<String> {
+        let quantity = quantity.to_string();
+        self.make(
+            "/subscriptions",
+            &[("customer", customer), ("items[0][price]", price), ("items[0][quantity]", &quantity)],
+        )
+    }
+
+    /// The portal's change of a subscription's only item.
+    pub fn set_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
+        let path = format!("/subscriptions/{subscription}");
+        let item = self.get(&path)?["items"]["data"][0]["id"].as_str().context("an item")?.to_owned();
+        let item = [("items[0][id]", item.as_str()), ("items[0][quantity]", &quantity.to_string())];
+        // Without a proration nothing else happens that there would be events of.
+        self.post(&path, &[item[0], item[1], ("proration_behavior", "none")]).map(drop)
+    }
+
+    /// Has the quantity of a subscription's only item change when its period ends.
+    pub fn schedule_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
+        let made = self.post("/subscription_schedules", &[("from_subscription", subscription)])?;
+        let (id, phase) = (made["id"].as_str().context("a schedule")?, &made["phases"][0]);
+        let (start, end) = (phase["start_date"].to_string(), phase["end_date"].to_string());
+        let item = &phase["items"][0];
+        let (price, now) = (item["price"].as_str().context("a price")?, item["quantity"].to_string());
+        let form = [
+            ("end_behavior", "release"),
+            ("phases[0][start_date]", &start),
+            ("phases[0][end_date]", &end),
+            ("phases[0][items][0][price]", price),
+            ("phases[0][items][0][quantity]", &now),
+            ("phases[1][items][0][price]", price),
+            ("phases[1][items][0][quantity]", &quantity.to_string()),
+            ("phases[1][proration_behavior]", "none"),
+        ];
+        self.post(&format!("/subscription_schedules/{id}"), &form).map(drop)
+    }
+
+    /// Changes the quantity, and holds the read that the change will lead to.
+    pub fn set_quantity_and_hold(&self, subscription: &str, quantity: i64, phase: &str) -> Result<String> {
+        // The first read is our own.
+        let hold = self.hold("GET", &format!("/v1/subscriptions/{subscription}"), phase, 1)?;
+        self.set_quantity(subscription, quantity)?;
+        Ok(hold)
+    }
+
+    /// Ends a subscription now.
+    pub fn cancel(&self, subscription: &str) -> Result<()> {
+        self.delete(&format!("/subscriptions/{subscription}")).map(drop)
+    }
+
+    /// Every snapshot event of that type, newest first.
+    pub fn events(&self, kind: &str) -> Result<Vec<Value>> {
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let after = events.last().and_then(|event| event["id"].as_str());
+            let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let page = self.get(&format!("/events?type={kind}&limit=100{after}"))?;
+            events.extend(page["data"].as_array().context("a page of events")?.iter().cloned());
+            if page["has_more"] != true {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// What the store's checkout leaves behind: a customer with a paid subscription.
+    pub fn buy(&self, quantity: i64) -> Result<Purchase> {
+        let customer = self.customer("Ann@Example.com")?;
+        let subscription = self.subscription(&customer, &self.price()?, quantity)?;
+        Ok(Purchase { customer, subscription, quantity })
+    }
+
+    /// An open checkout session for that many seats.
+    pub fn session(&self, customer: &str, quantity: i64) -> Result<String> {
+        let (price, quantity) = (self.price()?, quantity.to_string());
+        self.make(
+            "/checkout/sessions",
+            &[
+                ("mode", "subscription"),
+                ("customer", customer),
+                ("line_items[0][price]", &price),
+                ("line_items[0][quantity]", &quantity),
+                ("success_url", "https://shop.example.com/done"),
+            ],
+        )
+    }
+
+    /// The person behind an open session pays.
+    pub fn pay(&self, session: &str) -> Result<()> {
+        self.admin("POST", &format!("/checkout/sessions/{session}/complete"), &json!({})).map(drop)
+    }
+
+    /// A purchase through a checkout session, and the session.
+    pub fn check_out(&self, quantity: i64) -> Result<(Purchase, String)> {
+        let customer = self.customer("Ann@Example.com")?;
+        let session = self.session(&customer, quantity)?;
+        self.pay(&session)?;
+        let subscription = self.get(&format!("/checkout/sessions/{session}"))?["subscription"].clone();
+        let subscription = subscription.as_str().context("a paid session has a subscription")?.to_owned();
+        Ok((Purchase { customer, subscription, quantity }, session))
+    }
+}
