@@ -10,6 +10,10 @@
 mod error;
 mod import;
 mod import_subscription;
+mod license;
+mod license_look;
+mod license_write;
+mod next_key;
 mod resolve;
 pub mod sync;
 mod tag;
@@ -23,6 +27,7 @@ use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
 pub use import_subscription::ImportSubscriptionActivities;
+pub use license::LicenseActivities;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;

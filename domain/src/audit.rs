@@ -9,14 +9,21 @@ pub enum Cause {
     SubscriptionImport,
     /// An event of Stripe's said that a subscription changed.
     SubscriptionEvent,
+    /// A change of licences was asked for here.
+    LicenseChange,
     /// The count was derived from rows that another transaction had written.
     Derivation,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 4] =
-        [Self::InitialLicenseCount, Self::SubscriptionImport, Self::SubscriptionEvent, Self::Derivation];
+    pub const ALL: [Self; 5] = [
+        Self::InitialLicenseCount,
+        Self::SubscriptionImport,
+        Self::SubscriptionEvent,
+        Self::LicenseChange,
+        Self::Derivation,
+    ];
 
     /// The cause of that name in the table; none for one that a newer build wrote.
     pub fn of_name(name: &str) -> Option<Self> {
@@ -29,6 +36,7 @@ impl Cause {
             Self::InitialLicenseCount => "initial_license_count",
             Self::SubscriptionImport => "subscription_import",
             Self::SubscriptionEvent => "subscription_event",
+            Self::LicenseChange => "license_change",
             Self::Derivation => "derivation",
         }
     }

@@ -6,6 +6,7 @@
 //! things happen (`workflows`).
 
 pub mod audit;
+pub mod change_license;
 pub mod create_tenant;
 pub mod duration;
 pub mod event;
@@ -19,6 +20,9 @@ pub mod import_subscription;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod import_subscription_steps;
 pub mod license;
+pub mod license_plan;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod license_steps;
 pub mod names;
 pub mod program_settings;
 pub mod purchase;
@@ -41,6 +45,7 @@ pub mod worker_settings;
 pub mod steps {
     pub use super::import_steps::*;
     pub use super::import_subscription_steps::*;
+    pub use super::license_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
     pub use super::walk_steps::*;

@@ -256,7 +256,7 @@ pub enum Derived {
 
 /// The licence count that follows from all licence subscriptions of one tenant.
 pub fn derive(subscriptions: &[LicenseSubscription], rules: &LicenseRules) -> Derived {
-    match canonical(subscriptions, rules) {
+    match canonical(subscriptions, rules, |s| (s.status, s.created, &s.id)) {
         Some(one) => match one.seats.count(&one.id) {
             Ok(count) => Derived::Count(count, Some(one.id.clone())),
             Err(refusal) => Derived::Withheld(refusal),
@@ -266,12 +266,18 @@ pub fn derive(subscriptions: &[LicenseSubscription], rules: &LicenseRules) -> De
     }
 }
 
-/// The live subscription that counts: the one that pays, then the newest, then by id.
-fn canonical<'a>(subscriptions: &'a [LicenseSubscription], rules: &LicenseRules) -> Option<&'a LicenseSubscription> {
-    subscriptions
-        .iter()
-        .filter(|s| rules.is_live(s.status))
-        .max_by(|a, b| (a.status.rank(), a.created, &a.id).cmp(&(b.status.rank(), b.created, &b.id)))
+/// The live subscription that counts: the one that pays, then the newest, then by id. `key` gives
+/// what that is decided by.
+pub fn canonical<'a, T>(
+    subscriptions: &'a [T],
+    rules: &LicenseRules,
+    key: impl Fn(&T) -> (Status, i64, &StripeSubscriptionId),
+) -> Option<&'a T> {
+    let rank = |one: &T| {
+        let (status, created, id) = key(one);
+        (status.rank(), created, id.clone())
+    };
+    subscriptions.iter().filter(|one| rules.is_live(key(one).0)).max_by_key(|one| rank(one))
 }
 
 #[cfg(test)]

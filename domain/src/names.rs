@@ -16,6 +16,8 @@ pub mod workflow {
     pub const CREATE_TENANT: &str = "createTenantWorkflow";
     /// One subscription is taken over for a tenant that exists.
     pub const IMPORT_SUBSCRIPTION: &str = "importSubscriptionWorkflow";
+    /// A tenant gets another number of licences.
+    pub const CHANGE_LICENSE_COUNT: &str = "changeLicenseCountWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
     /// Stripe's customers and subscriptions come to the tenants.
@@ -63,6 +65,8 @@ pub mod metadata {
     pub const PENDING_TENANT: &str = "pending_tenant";
     /// On a subscription: it is an add-on and licenses nobody.
     pub const ADDON_KEY: &str = "addon_key";
+    /// On a subscription schedule: `1` where we made it.
+    pub const TENANTRY: &str = "tenantry";
     /// On a subscription: what the store will call the tenant.
     pub const CLIENT_NAME: &str = "client_name";
 }

@@ -1,8 +1,12 @@
 //! Business refusals: what we will not do, and what a person can do about it.
 
 use crate::failure::{Classify, FailureKind, Retry};
-use crate::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
+use crate::ids::{
+    CheckoutSessionId, PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionScheduleId, TenantId,
+};
 use crate::license::Status;
+use crate::license_plan::LicenseNow;
+use crate::words::LicenseCount;
 
 /// Why something must not be done. The text names the objects and the way out, and no person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +114,85 @@ pub enum Refusal {
     /// Sold on top of a licence, and no licence by itself.
     #[error("{0} is an add-on (metadata.addon_key) and makes no tenant; name the licence subscription")]
     AddOn(StripeSubscriptionId),
+    /// The tenant that owns the Stripe account buys nothing.
+    #[error("tenant {0} is the master billing tenant and has no licences; name the tenant whose they are")]
+    LicensesOfMaster(TenantId),
+    /// Nobody pays for the tenant at Stripe.
+    #[error("tenant {0} has no customer at Stripe, so nothing there counts its licences; sell it a subscription first")]
+    NoCustomer(TenantId),
+    /// No subscription of the customer entitles now.
+    #[error("{0} has no live subscription at Stripe; sell it one, or mend the one that ended, and start it again")]
+    NoLiveSubscription(StripeCustomerId),
+    /// All that lives is sold on top of a licence.
+    #[error("{0} has live add-ons only (metadata.addon_key); sell it a licence subscription, and start it again")]
+    OnlyAddOns(StripeCustomerId),
+    /// A unit of the quantity is not a seat.
+    #[error(
+        "{price} of {subscription} bills packages of several units (transform_quantity) and not seats; move it to a price per seat"
+    )]
+    NotPerSeat {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// Its price.
+        price: PriceId,
+    },
+    /// It will end.
+    #[error("{0} is set to cancel; take that back at Stripe and start it again, or leave its licences as they are")]
+    SetToCancel(StripeSubscriptionId),
+    /// Somebody else plans its future.
+    #[error(
+        "{subscription} is under {schedule}, which was not made here; release that schedule at Stripe and start it again"
+    )]
+    ForeignSchedule {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// The schedule.
+        schedule: SubscriptionScheduleId,
+    },
+    /// Our schedule is not the one that it was.
+    #[error(
+        "{subscription} was put under another schedule, or taken from {schedule}, meanwhile; look at it, and start it again if it is still meant"
+    )]
+    ScheduleChanged {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// The schedule that was to be changed.
+        schedule: SubscriptionScheduleId,
+    },
+    /// Stripe has a number that nobody decided on.
+    #[error(
+        "{subscription} was changed meanwhile: it has {found} licences, and it was decided on {from}; look at it, and start it again if it is still meant"
+    )]
+    ChangedMeanwhile {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// What it was decided on.
+        from: LicenseCount,
+        /// What Stripe has.
+        found: LicenseCount,
+    },
+    /// What was written is not what Stripe has afterwards.
+    #[error(
+        "{subscription} was changed by somebody else right after: Stripe has {now}, and {to} was asked for; look at it, and start it again if it is still meant"
+    )]
+    NotReached {
+        /// The subscription.
+        subscription: StripeSubscriptionId,
+        /// What was asked for.
+        to: LicenseCount,
+        /// What Stripe has.
+        now: LicenseNow,
+    },
+    /// The increase was not paid.
+    #[error(
+        "the payment did not go through ({code}): {message} Nothing was changed; let the customer mend it, and start it again"
+    )]
+    PaymentDeclined {
+        /// Stripe's decline code, or its error code where there is none.
+        code: String,
+        /// What Stripe says to the payer.
+        message: String,
+    },
     /// Not paying.
     #[error("{subscription} is {status} at Stripe and entitles to nothing; start it again when it is active")]
     NotLive {
@@ -134,11 +217,24 @@ impl Classify for Refusal {
             | Self::MadeAnother { .. }
             | Self::AnotherMaster(_)
             | Self::NotMaster(_)
-            | Self::PurchaseOfMaster(_) => FailureKind::ConflictError,
+            | Self::PurchaseOfMaster(_)
+            | Self::SetToCancel(_)
+            | Self::ForeignSchedule { .. }
+            | Self::ScheduleChanged { .. }
+            | Self::ChangedMeanwhile { .. }
+            | Self::NotReached { .. } => FailureKind::ConflictError,
             Self::NoSuchTenant(_) => FailureKind::TenantNotFound,
             Self::DeletedCustomer(_) => FailureKind::StripeNotFound,
             Self::AmbiguousItem(_) => FailureKind::AmbiguousSubscription,
-            Self::Metered(_) | Self::AddOn(_) | Self::NotLive { .. } => FailureKind::NotLicensable,
+            Self::PaymentDeclined { .. } => FailureKind::PaymentDeclined,
+            Self::Metered(_)
+            | Self::AddOn(_)
+            | Self::NotLive { .. }
+            | Self::LicensesOfMaster(_)
+            | Self::NoCustomer(_)
+            | Self::NoLiveSubscription(_)
+            | Self::OnlyAddOns(_)
+            | Self::NotPerSeat { .. } => FailureKind::NotLicensable,
         }
     }
 

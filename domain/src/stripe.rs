@@ -102,14 +102,53 @@ impl StripeSubscription {
     }
 }
 
+/// A subscription in a list of a customer's, as far as it matters which of them counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSubscription {
+    /// Its id.
+    pub id: StripeSubscriptionId,
+    /// Its state.
+    pub status: Status,
+    /// When it was made.
+    pub created: i64,
+    /// Whether `metadata.addon_key` is set.
+    pub is_add_on: bool,
+}
+
 /// A plan for a subscription's future, see <https://docs.stripe.com/api/subscription_schedules/object>.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionSchedule {
     /// Its id.
     pub id: SubscriptionScheduleId,
+    /// The phase that runs; none before the first begins.
+    pub current_phase: Option<Phase>,
     /// What comes after the phase that runs.
     pub next_phase: Option<Phase>,
+    /// How many phases it has, past ones included.
+    pub phases: usize,
+    /// Whether it lets go of the subscription after its last phase, and does not cancel it.
+    pub releases: bool,
+    /// Tags.
+    pub metadata: Metadata,
 }
+
+impl SubscriptionSchedule {
+    /// Whether we made it.
+    pub fn is_ours(&self) -> bool {
+        self.metadata.get(metadata::TENANTRY).is_some_and(|value| value == TENANTRY_VALUE)
+    }
+
+    /// Whether it says of these items what they are, and nothing else: that is how a schedule
+    /// begins which is made of a subscription.
+    pub fn changes_nothing(&self, items: &[SubscriptionItem]) -> bool {
+        let Some(phase) = self.current_phase.as_ref().filter(|_| self.phases == 1) else { return false };
+        let is_there = |item: &SubscriptionItem| phase.items.contains(&(item.price.id.clone(), item.quantity));
+        self.releases && self.metadata.is_empty() && phase.items.len() == items.len() && items.iter().all(is_there)
+    }
+}
+
+/// What our mark on a schedule says.
+pub const TENANTRY_VALUE: &str = "1";
 
 /// What a subscription will consist of, from some moment on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +185,8 @@ pub struct StripePrice {
     pub is_active: bool,
     /// Per unit; none for tiers.
     pub unit_amount: Option<i64>,
+    /// Whether packages of several units are billed (`transform_quantity`).
+    pub is_packaged: bool,
     /// ISO 4217 in lower case.
     pub currency: String,
     /// `day`, `week`, `month` or `year`.

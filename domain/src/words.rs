@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::change_license::LicenseQuantity;
+
 /// An e-mail address, trimmed and in lower case, because people write theirs in many ways.
 ///
 /// Only what would break the onboarding is refused; whether it can be delivered to is not
@@ -104,6 +106,11 @@ impl LicenseCount {
     pub fn get(self) -> i32 {
         self.0
     }
+
+    /// That many.
+    pub(crate) fn of(quantity: LicenseQuantity) -> Self {
+        Self(quantity.get())
+    }
 }
 
 impl TryFrom<i64> for LicenseCount {
@@ -166,6 +173,12 @@ pub enum WordError {
     /// Not a number of licences.
     #[error("expected a whole number from 0 to 2147483647")]
     LicenseCount,
+    /// Not a number of licences that can be asked for.
+    #[error("expected a whole number from 1 to 100000")]
+    LicenseQuantity,
+    /// Not a word for who asked.
+    #[error("expected 1 to 255 characters that say who asked")]
+    Requester,
     /// Not where an application lives.
     #[error("APP_URL is not a web address such as https://app.example.com")]
     AppUrl,

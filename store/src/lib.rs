@@ -15,7 +15,9 @@ mod events;
 mod import_subscription;
 mod inbox;
 mod license_count;
+mod license_requests;
 mod license_story;
+mod license_views;
 mod relay;
 mod replay;
 mod schema;
@@ -31,6 +33,7 @@ pub use event_views::{EventChange, EventFilter, EventRow, EventView, OldestEvent
 pub use inbox::NewEvent;
 pub use import_subscription::Standing;
 pub use license_story::{LicenseStory, StoryChange, ToldEvent};
+pub use license_views::{LicenseHistoryRow, LicenseView, PriceView};
 pub use relay::{Depth, DueEvent, StrandedPurchase};
 pub use replay::Reopened;
 pub use schema::{MIGRATIONS, SchemaState};

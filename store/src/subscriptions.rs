@@ -39,9 +39,14 @@ impl Store {
 
     /// Writes product, price, subscription and the count that follows, in one transaction.
     pub async fn import_subscription(&self, import: &Import<'_>, origin: &Origin) -> Result<(), Error> {
+        self.import_because(import, Cause::SubscriptionImport, origin).await
+    }
+
+    /// The same, for a cause of the caller's own.
+    pub async fn import_because(&self, import: &Import<'_>, cause: Cause, origin: &Origin) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
         events::lock_customer(&mut tx, &import.subscription.customer).await?;
-        let why = Why { cause: Cause::SubscriptionImport, origin, events: &[] };
+        let why = Why { cause, origin, events: &[] };
         self.write(&mut tx, import, &why).await?;
         tx.commit().await?;
         Ok(())

@@ -7,6 +7,9 @@
 
 mod config;
 mod error;
+mod licenses;
+mod phases;
+mod preview;
 mod requests;
 mod transport;
 mod webhook;
@@ -14,6 +17,8 @@ mod wire;
 
 pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
+pub use licenses::{ComingQuantity, Proration, Quantity, RawSchedule};
+pub use preview::{InvoicePreview, Scheduled};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};
 pub use webhook::{EnvelopeError, SignatureError, WebhookConfig, read_envelope};

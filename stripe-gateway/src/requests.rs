@@ -21,7 +21,7 @@ const PRODUCT_OF_EACH_ITEM: &str = "items.data.price.product";
 const SCHEDULE: &str = "schedule";
 const PRODUCT_IN_A_LIST: &str = "data.price.product";
 /// The most that a list gives at a time.
-const PAGE: i64 = 100;
+pub(crate) const PAGE: i64 = 100;
 
 /// What an onboarded customer is tagged with.
 #[derive(Clone, Debug)]
@@ -66,11 +66,19 @@ impl Stripe {
 
     /// A subscription with all of its items, the product of each, and its schedule.
     pub async fn subscription(&self, id: &StripeSubscriptionId) -> Result<StripeSubscription, Error> {
-        let expand = [PRODUCT_OF_EACH_ITEM, SCHEDULE].map(str::to_owned);
-        let request = RetrieveSubscription::new(id.as_str()).expand(expand).build();
-        let mut read = self.get::<wire::Subscription>(request, id.as_str()).await?;
+        let read = self.get::<wire::Subscription>(Self::one_subscription(id), id.as_str()).await?;
+        self.complete(read).await
+    }
+
+    pub(crate) fn one_subscription(id: &StripeSubscriptionId) -> RequestBuilder {
+        RetrieveSubscription::new(id.as_str()).expand([PRODUCT_OF_EACH_ITEM, SCHEDULE].map(str::to_owned)).build()
+    }
+
+    /// With the items that did not come with it.
+    pub(crate) async fn complete(&self, read: wire::Subscription) -> Result<StripeSubscription, Error> {
+        let mut read = read;
         if read.items.has_more {
-            read.items = self.items_of(id).await?;
+            read.items = self.items_of(&read.id).await?;
         }
         Ok(read.into())
     }

@@ -11,7 +11,7 @@ use domain::license::Status;
 use domain::stripe::{self, StripeAccount, StripeSubscription};
 use domain::words::LicenseCount;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// The JSON in `body` as a `T`, or the field that is wrong. The text repeats no value.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
@@ -87,7 +87,7 @@ impl From<Session> for stripe::CheckoutSession {
 
 #[derive(Deserialize)]
 pub(crate) struct Subscription {
-    id: StripeSubscriptionId,
+    pub(crate) id: StripeSubscriptionId,
     customer: StripeCustomerId,
     status: Status,
     pub(crate) items: List<Item>,
@@ -122,6 +122,7 @@ struct Price {
     product: Product,
     active: bool,
     unit_amount: Option<i64>,
+    transform_quantity: Option<IgnoredAny>,
     currency: String,
     recurring: Option<Recurring>,
     #[serde(default)]
@@ -153,10 +154,14 @@ struct Schedule {
     id: SubscriptionScheduleId,
     current_phase: Option<CurrentPhase>,
     phases: Vec<Phase>,
+    end_behavior: String,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 struct CurrentPhase {
+    start_date: i64,
     end_date: i64,
 }
 
@@ -175,14 +180,53 @@ struct PhaseItem {
 impl Schedule {
     /// Phases follow each other without a gap; before the first begins there is no current one.
     fn into_domain(self) -> stripe::SubscriptionSchedule {
-        let ended = self.current_phase.map_or(i64::MIN, |phase| phase.end_date);
-        let to_come = self.phases.into_iter().filter(|phase| phase.start_date >= ended);
+        let (began, ended) =
+            self.current_phase.map_or((None, i64::MIN), |phase| (Some(phase.start_date), phase.end_date));
+        let to_come = self.phases.iter().filter(|phase| phase.start_date >= ended);
+        let runs = |phase: &&Phase| Some(phase.start_date) == began;
         stripe::SubscriptionSchedule {
             id: self.id,
-            next_phase: to_come.min_by_key(|phase| phase.start_date).map(|phase| stripe::Phase {
-                start: phase.start_date,
-                items: phase.items.into_iter().map(|item| (item.price, item.quantity)).collect(),
-            }),
+            current_phase: self.phases.iter().find(runs).map(Phase::to_domain),
+            next_phase: to_come.min_by_key(|phase| phase.start_date).map(Phase::to_domain),
+            phases: self.phases.len(),
+            releases: self.end_behavior == "release",
+            metadata: self.metadata,
+        }
+    }
+}
+
+impl Phase {
+    fn to_domain(&self) -> stripe::Phase {
+        stripe::Phase {
+            start: self.start_date,
+            items: self.items.iter().map(|item| (item.price.clone(), item.quantity)).collect(),
+        }
+    }
+}
+
+/// A schedule of which only the id matters.
+#[derive(Deserialize)]
+pub(crate) struct ScheduleId {
+    pub(crate) id: SubscriptionScheduleId,
+}
+
+/// A subscription in a list, as far as it matters which of them counts.
+#[derive(Deserialize)]
+pub(crate) struct ListedSubscription {
+    pub(crate) id: StripeSubscriptionId,
+    status: Status,
+    created: i64,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+impl From<ListedSubscription> for stripe::ListedSubscription {
+    fn from(listed: ListedSubscription) -> Self {
+        Self {
+            is_add_on: listed.metadata.contains_key(domain::names::metadata::ADDON_KEY),
+            id: listed.id,
+            status: listed.status,
+            created: listed.created,
         }
     }
 }
@@ -226,6 +270,7 @@ impl Price {
             product: self.product.into_domain(),
             is_active: self.active,
             unit_amount: self.unit_amount,
+            is_packaged: self.transform_quantity.is_some(),
             currency: self.currency,
             recurring_interval: interval,
             recurring_interval_count: count,
@@ -242,6 +287,37 @@ impl Product {
             description: self.description,
             is_active: self.active,
             metadata: self.metadata,
+        }
+    }
+}
+
+/// An invoice that was not made. `lines` is a first page, of a length that ours never fill.
+#[derive(Deserialize)]
+pub(crate) struct InvoicePreview {
+    amount_due: i64,
+    total: i64,
+    currency: String,
+    lines: List<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    period: Period,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    end: i64,
+}
+
+impl From<InvoicePreview> for crate::InvoicePreview {
+    fn from(read: InvoicePreview) -> Self {
+        let until = read.lines.data.iter().map(|line| line.period.end).max();
+        Self {
+            amount_due: read.amount_due,
+            total: read.total,
+            currency: read.currency,
+            until: until.unwrap_or_default(),
         }
     }
 }

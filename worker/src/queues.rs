@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use activities::{ImportSubscriptionActivities, SyncActivities, TenantActivities};
+use activities::{ImportSubscriptionActivities, LicenseActivities, SyncActivities, TenantActivities};
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
 use service::hold_points::HoldPoints;
@@ -36,7 +36,7 @@ pub(crate) struct Queues<'a> {
 }
 
 impl Queues<'_> {
-    /// What somebody waits for: onboardings, and events.
+    /// What somebody waits for: onboardings, changes of licences, and events.
     pub(crate) fn front(&self) -> Result<WorkerOptions> {
         let settings = &self.config.worker;
         let options = WorkerOptions::new(self.config.task_queue.clone())
@@ -45,9 +45,11 @@ impl Queues<'_> {
             .graceful_shutdown_period(STEP_GRACE)
             .register_workflow::<workflows::CreateTenant>()
             .and_then(|options| options.register_workflow::<workflows::SyncSubscription>())
+            .and_then(|options| options.register_workflow::<workflows::ChangeLicense>())
             .context("failed to register a workflow")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
+            .register_activities(self.licenses())
             .build();
         Ok(self.watched(options))
     }
@@ -81,6 +83,10 @@ impl Queues<'_> {
 
     fn syncs(&self) -> SyncActivities {
         SyncActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn licenses(&self) -> LicenseActivities {
+        LicenseActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
     }
 
     fn watched(&self, options: WorkerOptions) -> WorkerOptions {

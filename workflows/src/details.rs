@@ -1,5 +1,6 @@
 //! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
 
+use domain::change_license::ChangeLicenseState;
 use domain::create_tenant::{CreateTenantState, Step};
 use domain::import_subscription::ImportSubscriptionState;
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
@@ -50,6 +51,22 @@ pub(crate) fn of_sync(subscription: &str, waiting: usize, state: &SyncSubscripti
     lines.join(LINE_BREAK)
 }
 
+/// What a change of licences is about and where it stands.
+pub(crate) fn of_license(subject: &str, state: &ChangeLicenseState) -> String {
+    let tenant = state.tenant_id.map(|tenant| format!("`{tenant}`"));
+    let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
+    let decided_on = state.from.map_or_else(|| "not known yet".to_owned(), |from| format!("{from} licences"));
+    let mut lines = vec![
+        format!("**Tenant** {}", tenant.unwrap_or_else(|| "not readable".to_owned())),
+        format!("**Change** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Decided on** {decided_on}"),
+        format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
+    ];
+    lines.extend(state.step.map(|step| format!("**Under way** {}", step.as_str())));
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
 /// The two tags go out side by side, and the state names the first.
 fn under_way(step: Step) -> &'static str {
     match step {
@@ -82,6 +99,15 @@ mod tests {
         state.step = None;
         state.error = Some(RunError::new(FailureKind::ConflictError, "correct one of the two"));
         assert!(of("", &state).ends_with("**Done** resolvePurchase  \n**ConflictError** correct one of the two"));
+    }
+
+    #[test]
+    fn a_change_of_licences_says_what_it_was_decided_on() {
+        let state = ChangeLicenseState { from: 10.try_into().ok(), ..ChangeLicenseState::default() };
+        assert_eq!(
+            of_license("to 15 licences", &state),
+            "**Tenant** not readable  \n**Change** to 15 licences  \n**Decided on** 10 licences  \n**Done** nothing yet"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! run is replayed from its history and must take the same way again.
 
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod change_license;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod create_tenant;
 mod details;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
@@ -16,6 +18,7 @@ pub mod search_attributes;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_subscription;
 
+pub use change_license::ChangeLicense;
 pub use create_tenant::CreateTenant;
 pub use import_subscription::ImportSubscription;
 pub use sync_subscription::SyncSubscription;

@@ -20,8 +20,25 @@ impl From<Refusal> for Ending {
     }
 }
 
+/// Of a step that is tried for seven days.
+const AFTER_A_WEEK: &str = "seven days of trying did not help; when what it waits for is back, start it again";
+/// Of a step that must not be tried for longer.
+const AFTER_A_DAY: &str = "twenty hours of trying did not help, and Stripe forgets after a day what was sent before; \
+                           when what it waits for is back, start it again";
+
 impl From<ActivityExecutionError> for Ending {
     fn from(error: ActivityExecutionError) -> Self {
+        Self::of(error, AFTER_A_WEEK)
+    }
+}
+
+impl Ending {
+    /// That of a step that writes at Stripe what must not happen twice.
+    pub(crate) fn of_a_write(error: ActivityExecutionError) -> Self {
+        Self::of(error, AFTER_A_DAY)
+    }
+
+    fn of(error: ActivityExecutionError, gave_up: &str) -> Self {
         if error.as_cancelled().is_some() {
             return Self::Cancelled;
         }
@@ -33,7 +50,7 @@ impl From<ActivityExecutionError> for Ending {
         } else if state == RetryState::NonRetryableFailure {
             Self::Failed(permanent(&error))
         } else {
-            Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error)))
+            Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error, gave_up)))
         }
     }
 }
@@ -50,11 +67,11 @@ fn permanent(error: &ActivityExecutionError) -> RunError {
 }
 
 /// A timeout has the last attempt's failure as its cause, if an attempt had failed.
-fn exhausted(error: &ActivityExecutionError) -> String {
+fn exhausted(error: &ActivityExecutionError, gave_up: &str) -> String {
     let cause = error.cause().map(IncomingError::failure);
     let last = cause.and_then(|failure| failure.cause.as_deref()).or(cause);
     let last = last.map(|failure| failure.message.as_str()).unwrap_or_default();
-    format!("seven days of trying did not help; when what it waits for is back, start it again (last: {last})")
+    format!("{gave_up} (last: {last})")
 }
 
 /// The failure that closes the run.

@@ -11,6 +11,11 @@ use temporalio_workflow::{
 };
 
 const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Stripe forgets a key after a day, so what was sent under it must not be sent again later.
+const TWENTY_HOURS: Duration = Duration::from_secs(20 * 60 * 60);
+const ONE_HOUR: Duration = Duration::from_secs(60 * 60);
+/// Of a step that asks Stripe.
+const ONE_TRY: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -26,8 +31,18 @@ pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
 
 /// The same, where an earlier run has tried for so long already.
 pub(crate) fn stripe_after(tried: Duration, summary: impl Into<String>) -> ActivityOptions {
-    let one_try = Duration::from_secs(15);
-    patient(one_try, SEVEN_DAYS.saturating_sub(tried).max(one_try), summary.into())
+    patient(ONE_TRY, SEVEN_DAYS.saturating_sub(tried).max(ONE_TRY), summary.into())
+}
+
+/// A step that writes at Stripe what must not happen twice, where others before it have taken some
+/// of the time that all of them have.
+pub(crate) fn stripe_write(spent: Duration, summary: impl Into<String>) -> ActivityOptions {
+    patient(ONE_TRY, TWENTY_HOURS.saturating_sub(spent).max(ONE_TRY), summary.into())
+}
+
+/// A step that asks Stripe so that the end of a run can say what is there.
+pub(crate) fn last_look(summary: impl Into<String>) -> ActivityOptions {
+    patient(ONE_TRY, ONE_HOUR, summary.into())
 }
 
 /// The same, ended when `token` is cancelled too.

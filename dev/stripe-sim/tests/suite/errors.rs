@@ -90,13 +90,7 @@ const IGNORED_BY_WRITES: &[(&str, &[&str])] = &[
     ),
     (
         "/v1/subscriptions/sub_1",
-        &[
-            "billing_cycle_anchor",
-            "collection_method",
-            "items[0][clear_usage]",
-            "pause_collection[until]",
-            "proration_date",
-        ],
+        &["billing_cycle_anchor", "collection_method", "items[0][clear_usage]", "pause_collection[until]"],
     ),
     ("/v1/subscriptions/sub_1/cancel", &["invoice_now", "prorate"]),
     ("/v1/subscriptions/sub_1/resume", &["proration_date"]),

@@ -1,0 +1,341 @@
+//! A tenant gets another number of licences.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, ChangeLicenseState, LicenseStep};
+use domain::create_tenant::RunError;
+use domain::failure::FailureKind;
+use domain::ids::{SubscriptionScheduleId, TenantId};
+use domain::license_plan::{Action, LicenseNow, LicensePlan, day};
+use domain::steps::{
+    ClosedLicenseRequest, LicenseRequestEnd, LicenseSteps, QuantityToSet, ScheduleToAttach, ScheduleToRelease,
+    ScheduleToWrite, SubscriptionOf,
+};
+use domain::untrusted::Untrusted;
+use domain::words::LicenseCount;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ActivityOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+use crate::outcome::{Ending, termination};
+use crate::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
+use crate::{details, patience};
+
+/// `changeLicenseCountWorkflow`, one per tenant at a time. What it was decided on is fixed by its
+/// first read; nothing is written at Stripe unless Stripe still has that.
+#[workflow]
+pub struct ChangeLicense {
+    input: Untrusted<ChangeLicenseInput>,
+    /// What was asked for, in a line.
+    subject: String,
+    /// When the first write at Stripe began. All of them end in time from then on.
+    writing_since: Option<SystemTime>,
+    /// The schedule that this run put the subscription under.
+    attached: Option<SubscriptionScheduleId>,
+    /// What a person is to know beside what ended the run.
+    notes: Vec<String>,
+    state: ChangeLicenseState,
+}
+
+/// Whether a step is ended when the run is cancelled.
+#[derive(Clone, Copy)]
+enum When {
+    /// It is.
+    Asked,
+    /// It is not: something was written at Stripe, and is not left half done.
+    Regardless,
+}
+
+#[workflow_methods]
+impl ChangeLicense {
+    /// Takes whatever came.
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: Untrusted<ChangeLicenseInput>) -> Self {
+        let subject = input.0.as_ref().map(ChangeLicenseInput::summary).unwrap_or_default();
+        let state = match &input.0 {
+            Ok(input) => ChangeLicenseState {
+                tenant_id: Some(input.tenant_id),
+                from: input.from,
+                to: Some(input.quantity.into()),
+                ..ChangeLicenseState::default()
+            },
+            Err(_) => ChangeLicenseState::default(),
+        };
+        Self { input, subject, writing_since: None, attached: None, notes: Vec::new(), state }
+    }
+
+    /// From one number to another.
+    #[run(name = "changeLicenseCountWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<ChangeLicenseResult> {
+        match Self::change(ctx).await {
+            Ok(result) => {
+                Self::close(ctx, LicenseRequestEnd::Done(result.clone())).await;
+                Ok(result)
+            }
+            Err(ending) => {
+                let (error, ending) = Self::record(ctx, ending);
+                Self::close(ctx, LicenseRequestEnd::Failed(error)).await;
+                Err(termination(ending))
+            }
+        }
+    }
+
+    /// Where it stands.
+    #[query(name = "state")]
+    pub fn state(&self, _ctx: &WorkflowContextView) -> ChangeLicenseState {
+        self.state.clone()
+    }
+
+    async fn change(ctx: &mut WorkflowContext<Self>) -> Result<ChangeLicenseResult, Ending> {
+        let input = ctx.state(|s| s.input.clone()).into_valid()?;
+        ctx.upsert_search_attributes([TENANT_ID.value_set(input.tenant_id.to_string())]);
+        let plan = Self::resolve(ctx, &input).await?;
+        let now = match Self::carry_out(ctx, &plan, input.tenant_id).await {
+            Ok(now) => now,
+            Err(ending) => Self::make_good(ctx, &plan, input.tenant_id, ending).await?,
+        };
+        Ok(plan.result(&now, seconds(ctx.workflow_time())))
+    }
+
+    async fn resolve(ctx: &mut WorkflowContext<Self>, input: &ChangeLicenseInput) -> Result<LicensePlan, Ending> {
+        Self::begin(ctx, LicenseStep::ResolveLicenseChange);
+        let options = patience::stripe(format!("look at the licences of {}", input.tenant_id));
+        let plan = ctx.execute_activity(LicenseSteps::resolve_license_change, input.clone(), options).await?;
+        ctx.upsert_search_attributes([
+            STRIPE_CUSTOMER_ID.value_set(plan.stripe_customer_id.to_string()),
+            STRIPE_SUBSCRIPTION_ID.value_set(plan.stripe_subscription_id.to_string()),
+        ]);
+        ctx.state_mut(|s| s.state.from = Some(plan.from));
+        Self::done(ctx, LicenseStep::ResolveLicenseChange);
+        Ok(plan)
+    }
+
+    /// The writes of the plan, then one read of what they came to.
+    async fn carry_out(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        tenant_id: TenantId,
+    ) -> Result<LicenseNow, Ending> {
+        let LicensePlan { from, to, .. } = *plan;
+        match (plan.action, &plan.schedule) {
+            (Action::Nothing, _) | (Action::Release, None) => {}
+            (Action::Release, Some(schedule)) => Self::release(ctx, plan, &schedule.id, When::Asked).await?,
+            (Action::Set, None) => Self::set(ctx, plan).await?,
+            (Action::Set, Some(schedule)) => {
+                Self::release(ctx, plan, &schedule.id, When::Asked).await?;
+                Self::set(ctx, plan).await?;
+            }
+            (Action::Schedule, _) => Self::schedule(ctx, plan, (from, to), When::Asked).await?,
+        }
+        // A cancel that comes now comes too late: the change is made, and is written down.
+        let options = patience::stripe(format!("import {}", plan.stripe_subscription_id));
+        let now = Self::import(ctx, plan, tenant_id, options).await?;
+        plan.check(&now)?;
+        Ok(now)
+    }
+
+    /// After a plan that was not carried out to its end: where Stripe has the number all the same,
+    /// it is done. Else what was written on the way is taken back, so that a change that did not
+    /// come about changes nothing.
+    async fn make_good(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        tenant_id: TenantId,
+        ending: Ending,
+    ) -> Result<LicenseNow, Ending> {
+        if ctx.state(|s| s.writing_since.is_none()) {
+            return Err(ending);
+        }
+        let look = || patience::last_look(format!("look at {} once more", plan.stripe_subscription_id));
+        let mut now = Self::import(ctx, plan, tenant_id, look()).await.ok();
+        if let Some(now) = &now
+            && plan.check(now).is_ok()
+        {
+            return Ok(*now);
+        }
+        if let Some(note) = Self::take_back(ctx, plan, now.as_ref()).await {
+            ctx.state_mut(|s| s.notes.push(note));
+            now = Self::import(ctx, plan, tenant_id, look()).await.ok();
+        }
+        let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
+        ctx.state_mut(|s| s.notes.push(has));
+        Err(ending)
+    }
+
+    /// Puts back the number that waited, or takes away the schedule that was begun. Says what came
+    /// of it, if there was anything.
+    async fn take_back(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        now: Option<&LicenseNow>,
+    ) -> Option<String> {
+        // What came before may have used up the time for writes; this has its own.
+        ctx.state_mut(|s| s.writing_since = None);
+        let attached = ctx.state(|s| s.attached.clone());
+        let waits = now.map(|now| now.waiting.is_some());
+        match (plan.action, plan.waiting(), attached) {
+            (Action::Set, Some(waiting), _) if waits != Some(true) => {
+                let numbers = (plan.from, waiting.quantity);
+                let done = Self::schedule(ctx, plan, numbers, When::Regardless).await;
+                Some(came_of(format!("the change to {} that waited waits again", waiting.quantity), done))
+            }
+            (Action::Schedule, _, Some(schedule)) if plan.schedule.is_none() && waits == Some(false) => {
+                let done = Self::release(ctx, plan, &schedule, When::Regardless).await;
+                Some(came_of("the schedule that was begun is released".to_owned(), done))
+            }
+            (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _, _) => None,
+        }
+    }
+
+    async fn release(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        schedule: &SubscriptionScheduleId,
+        when: When,
+    ) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::ReleaseSchedule);
+        let options = Self::write_options(ctx, when, format!("release {schedule}"));
+        let of = ScheduleToRelease {
+            stripe_subscription_id: plan.stripe_subscription_id.clone(),
+            stripe_schedule_id: schedule.clone(),
+            from: plan.from,
+        };
+        let released = ctx.execute_activity(LicenseSteps::release_schedule, of, options).await;
+        released.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::ReleaseSchedule);
+        Ok(())
+    }
+
+    async fn set(ctx: &mut WorkflowContext<Self>, plan: &LicensePlan) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::SetLicenseQuantity);
+        let summary = format!("set {} from {} to {}", plan.stripe_subscription_id, plan.from, plan.to);
+        let options = Self::write_options(ctx, When::Asked, summary);
+        let of =
+            QuantityToSet { stripe_subscription_id: plan.stripe_subscription_id.clone(), from: plan.from, to: plan.to };
+        let set = ctx.execute_activity(LicenseSteps::set_license_quantity, of, options).await;
+        set.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::SetLicenseQuantity);
+        Ok(())
+    }
+
+    /// Has the number change from one to the other when the period ends. Stripe takes two requests
+    /// for that, so there are two steps.
+    async fn schedule(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        (from, to): (LicenseCount, LicenseCount),
+        when: When,
+    ) -> Result<(), Ending> {
+        Self::begin(ctx, LicenseStep::AttachSchedule);
+        let stripe_subscription_id = plan.stripe_subscription_id.clone();
+        let options = Self::write_options(ctx, when, format!("put {stripe_subscription_id} under a schedule"));
+        let of = ScheduleToAttach { stripe_subscription_id: stripe_subscription_id.clone(), from };
+        let attached = ctx.execute_activity(LicenseSteps::attach_schedule, of, options).await;
+        let stripe_schedule_id = attached.map_err(Ending::of_a_write)?.stripe_schedule_id;
+        ctx.state_mut(|s| s.attached = Some(stripe_schedule_id.clone()));
+        Self::done(ctx, LicenseStep::AttachSchedule);
+        Self::begin(ctx, LicenseStep::WriteSchedule);
+        let summary = format!("have {stripe_schedule_id} bring {to} on {}", day(plan.period_end));
+        let options = Self::write_options(ctx, when, summary);
+        let of = ScheduleToWrite { stripe_subscription_id, stripe_schedule_id, from, to };
+        let written = ctx.execute_activity(LicenseSteps::write_schedule, of, options).await;
+        written.map_err(Ending::of_a_write)?;
+        Self::done(ctx, LicenseStep::WriteSchedule);
+        Ok(())
+    }
+
+    async fn import(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        tenant_id: TenantId,
+        options: ActivityOptions,
+    ) -> Result<LicenseNow, Ending> {
+        Self::begin(ctx, LicenseStep::ImportLicenseChange);
+        let of = SubscriptionOf { tenant_id, stripe_subscription_id: plan.stripe_subscription_id.clone() };
+        let options = When::Regardless.apply(options);
+        let now = ctx.execute_activity(LicenseSteps::import_license_change, of, options).await?;
+        Self::done(ctx, LicenseStep::ImportLicenseChange);
+        Ok(now)
+    }
+
+    /// How long a write is tried: what is left of the time that all of them have.
+    fn write_options(ctx: &mut WorkflowContext<Self>, when: When, summary: String) -> ActivityOptions {
+        let now = ctx.workflow_time().unwrap_or(UNIX_EPOCH);
+        let since = ctx.state_mut(|s| *s.writing_since.get_or_insert(now));
+        let spent = now.duration_since(since).unwrap_or_default();
+        when.apply(patience::stripe_write(spent, summary))
+    }
+
+    /// Notes what came of the request. The change is what it is, also where that cannot be noted.
+    async fn close(ctx: &mut WorkflowContext<Self>, ended: LicenseRequestEnd) {
+        let Some(tenant_id) = ctx.state(|s| s.state.tenant_id) else { return };
+        Self::begin(ctx, LicenseStep::CloseLicenseRequest);
+        let options = When::Regardless.apply(patience::database("note what came of it"));
+        let closed = ClosedLicenseRequest { tenant_id, ended };
+        let _ = ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await;
+        Self::done(ctx, LicenseStep::CloseLicenseRequest);
+    }
+
+    fn begin(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
+        ctx.state_mut(|s| s.state.step = Some(step));
+        Self::describe(ctx);
+    }
+
+    fn done(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.done.push(step);
+        });
+        Self::describe(ctx);
+    }
+
+    /// The ending with what was noted on the way, which is also what an operator finds.
+    fn record(ctx: &mut WorkflowContext<Self>, ending: Ending) -> (RunError, Ending) {
+        let cancelled = || RunError::new(FailureKind::Cancelled, "cancelled");
+        let notes = ctx.state(|s| s.notes.clone());
+        let (mut error, is_cancelled) = match ending {
+            Ending::Failed(error) => (error, false),
+            Ending::Cancelled => (cancelled(), true),
+        };
+        error.message = [vec![error.message], notes].concat().join("; ");
+        ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
+        ctx.state_mut(|s| {
+            s.state.step = None;
+            s.state.error = Some(error.clone());
+        });
+        Self::describe(ctx);
+        let ending = if is_cancelled { Ending::Cancelled } else { Ending::Failed(error.clone()) };
+        (error, ending)
+    }
+
+    /// The markdown that stands on the run's page in the Temporal UI.
+    fn describe(ctx: &WorkflowContext<Self>) {
+        let details = ctx.state(|s| details::of_license(&s.subject, &s.state));
+        ctx.set_current_details(details);
+    }
+}
+
+impl When {
+    fn apply(self, options: ActivityOptions) -> ActivityOptions {
+        match self {
+            Self::Asked => options,
+            // A token of its own, which nobody cancels.
+            Self::Regardless => patience::ended_by(&WorkflowCancellationToken::new(), options),
+        }
+    }
+}
+
+/// What came of a step that takes something back.
+fn came_of(done: String, taken: Result<(), Ending>) -> String {
+    match taken {
+        Ok(()) => done,
+        Err(Ending::Failed(error)) => format!("it was tried in vain that {done} ({}: {})", error.kind, error.message),
+        Err(Ending::Cancelled) => format!("it was tried in vain that {done} (cancelled)"),
+    }
+}
+
+fn seconds(moment: Option<SystemTime>) -> i64 {
+    let since = moment.and_then(|moment| moment.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
