@@ -14,6 +14,7 @@ pub mod failure;
 pub mod identity;
 pub mod ids;
 pub mod import_customers;
+pub mod import_judge;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod import_steps;
 pub mod import_subscription;

@@ -12,7 +12,11 @@ mod customers;
 mod error;
 mod event_views;
 mod events;
+mod import_follow_ups;
+mod import_judge;
+mod import_progress;
 mod import_subscription;
+mod import_write;
 mod inbox;
 mod license_count;
 mod license_requests;
@@ -25,6 +29,7 @@ mod show;
 mod subscriptions;
 mod sync;
 mod tenants;
+mod walk;
 
 pub use account::AccountRow;
 pub use config::{ConfigError, DatabaseConfig};
@@ -40,6 +45,7 @@ pub use schema::{MIGRATIONS, SchemaState};
 pub use show::{LicenseChangeView, SubscriptionView, TenantView, Whose};
 pub use subscriptions::{Import, Ticket};
 pub use sync::{Parking, Sync, Synced};
+pub use walk::{WalkPlace, WalkedTenant};
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,7 @@
 mod config;
 mod error;
 mod licenses;
+mod pages;
 mod phases;
 mod preview;
 mod requests;

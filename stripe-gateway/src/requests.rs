@@ -84,8 +84,8 @@ impl Stripe {
     }
 
     /// All items of a subscription; the object itself holds a first page only, in any order.
-    async fn items_of(&self, id: &StripeSubscriptionId) -> Result<wire::List<wire::Item>, Error> {
-        let mut items = wire::List::<wire::Item> { data: Vec::new(), has_more: true };
+    pub(crate) async fn items_of(&self, id: &StripeSubscriptionId) -> Result<wire::List<wire::Item>, Error> {
+        let mut items = wire::List::<wire::Item> { data: Vec::new(), has_more: true, next_page: None };
         while items.has_more {
             let mut list = ListSubscriptionItem::new(id.as_str()).limit(PAGE).expand([PRODUCT_IN_A_LIST.to_owned()]);
             if let Some(last) = items.data.last() {
