@@ -1,0 +1,112 @@
+//! A run of a workflow, as a command that starts one shows it.
+
+use domain::create_tenant::RunError;
+use serde::Serialize;
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::{Client, WorkflowExecutionInfo, WorkflowExecutionStatus, WorkflowHandle};
+use temporalio_common::HasWorkflowDefinition;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Report, Rows};
+use crate::temporal::TemporalConfig;
+
+/// A run that was started, or that was there already.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    pub(crate) status: &'static str,
+    /// Whether this command started it.
+    pub(crate) started: bool,
+    pub(crate) link: Option<String>,
+}
+
+/// A run and how it ended.
+#[derive(Serialize)]
+pub(crate) struct RunEnded<'a, R> {
+    #[serde(flatten)]
+    pub(crate) run: &'a Run,
+    pub(crate) result: Option<&'a R>,
+    pub(crate) failure: Option<&'a RunError>,
+}
+
+impl Run {
+    /// One that this command has just started.
+    pub(crate) fn started(temporal: &TemporalConfig, workflow_id: &str, run_id: Option<&str>) -> Self {
+        let run_id = run_id.unwrap_or_default().to_owned();
+        let link = temporal.link(workflow_id, &run_id);
+        Self { workflow_id: workflow_id.to_owned(), run_id, status: "running", started: true, link }
+    }
+
+    /// The run that has the id; none where there never was one, or not for long enough.
+    pub(crate) async fn find<W: HasWorkflowDefinition>(
+        client: &Client,
+        temporal: &TemporalConfig,
+        workflow_id: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let handle = client.get_workflow_handle::<W>(workflow_id);
+        let found = match handle.describe(Default::default()).await {
+            Ok(found) => found,
+            Err(WorkflowInteractionError::NotFound(_)) => return Ok(None),
+            Err(WorkflowInteractionError::Rpc(status)) => return Err(temporal.answered(&status)),
+            Err(error) => return Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
+        };
+        Ok(Some(Self {
+            workflow_id: workflow_id.to_owned(),
+            run_id: found.run_id().to_owned(),
+            status: status(found.status()),
+            started: false,
+            link: temporal.link(workflow_id, found.run_id()),
+        }))
+    }
+
+    /// A handle to this very run.
+    pub(crate) fn handle<W: HasWorkflowDefinition>(
+        &self,
+        client: &Client,
+        temporal: &TemporalConfig,
+    ) -> WorkflowHandle<Client, W> {
+        let info = WorkflowExecutionInfo::builder()
+            .namespace(temporal.namespace())
+            .workflow_id(&self.workflow_id)
+            .run_id(&self.run_id)
+            .build();
+        WorkflowHandle::new(client.clone(), info)
+    }
+}
+
+/// Why nothing was started, where it is not that it runs already.
+pub(crate) fn not_started(error: &WorkflowStartError, temporal: &TemporalConfig) -> Failure {
+    match error {
+        WorkflowStartError::Rpc(status) => temporal.answered(status),
+        error => Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`"),
+    }
+}
+
+/// The words of the Temporal UI.
+fn status(status: WorkflowExecutionStatus) -> &'static str {
+    match status {
+        WorkflowExecutionStatus::Running => "running",
+        WorkflowExecutionStatus::Completed => "completed",
+        WorkflowExecutionStatus::Failed => "failed",
+        WorkflowExecutionStatus::Canceled => "cancelled",
+        WorkflowExecutionStatus::Terminated => "terminated",
+        WorkflowExecutionStatus::ContinuedAsNew => "continued_as_new",
+        WorkflowExecutionStatus::TimedOut => "timed_out",
+        WorkflowExecutionStatus::Paused => "paused",
+        WorkflowExecutionStatus::Unspecified | WorkflowExecutionStatus::Unknown => "unknown",
+        _ => "unknown",
+    }
+}
+
+impl Report for Run {
+    fn text(&self) -> String {
+        let mut rows = Rows::default();
+        rows.push("workflow", &self.workflow_id);
+        rows.push("run", &self.run_id);
+        rows.push("status", if self.started { "started" } else { self.status });
+        rows.push_some("link", self.link.as_ref());
+        rows.to_string()
+    }
+}
