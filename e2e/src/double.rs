@@ -3,6 +3,7 @@
 
 mod bulk;
 mod journal;
+mod licenses;
 mod orders;
 mod shop;
 

@@ -7,6 +7,7 @@
 
 mod deliveries;
 mod double;
+mod license;
 mod line;
 mod run;
 mod said;
@@ -18,6 +19,7 @@ mod world;
 
 pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Limit, Purchase, Request, SECRET_KEY};
+pub use license::Tenant;
 pub use line::Line;
 pub use run::{Ending, Run};
 pub use said::Said;

@@ -235,19 +235,23 @@ impl World {
 
     /// Starts `createTenantWorkflow` under an id with any input, through the official CLI.
     pub fn start_with(&self, workflow_id: &str, input: &str) -> Result<Run> {
+        self.start_workflow("createTenantWorkflow", &self.workflow_id(workflow_id), "AllowDuplicateFailedOnly", input)
+    }
+
+    /// Starts a workflow under an id, which no other run may have at the same time.
+    pub fn start_workflow(&self, kind: &str, workflow_id: &str, reuse: &str, input: &str) -> Result<Run> {
         let queue = self.task_queue();
-        let id = self.workflow_id(workflow_id);
         let started = self.temporal.cli(&[
             "workflow",
             "start",
             "--type",
-            "createTenantWorkflow",
+            kind,
             "--task-queue",
             &queue,
             "--workflow-id",
-            &id,
+            workflow_id,
             "--id-reuse-policy",
-            "AllowDuplicateFailedOnly",
+            reuse,
             "--id-conflict-policy",
             "Fail",
             "--input",
@@ -256,7 +260,7 @@ impl World {
             "json",
         ])?;
         let started: Value = serde_json::from_str(&started)?;
-        Ok(Run::new(self.temporal, &id, started["runId"].as_str().map(str::to_owned)))
+        Ok(Run::new(self.temporal, workflow_id, started["runId"].as_str().map(str::to_owned)))
     }
 
     /// An id that no other world uses: ids of Stripe are unique anyway, others are made so.

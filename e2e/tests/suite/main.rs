@@ -7,6 +7,7 @@ mod event_kills;
 mod event_way;
 mod faults;
 mod kill;
+mod license;
 mod lifecycle;
 mod queries;
 mod races;

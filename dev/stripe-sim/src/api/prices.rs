@@ -29,6 +29,8 @@ const AT_CREATION: &[&str] = &[
     "recurring.trial_period_days",
     "recurring.usage_type",
     "tax_behavior",
+    "transform_quantity.divide_by",
+    "transform_quantity.round",
     "unit_amount",
     "unit_amount_decimal",
 ];
@@ -104,7 +106,7 @@ pub(super) fn make(world: &mut World, params: &Params, product: Option<&str>) ->
         "recurring": recurring,
         "tax_behavior": params.str("tax_behavior").unwrap_or("unspecified"),
         "tiers_mode": null,
-        "transform_quantity": null,
+        "transform_quantity": packages(params)?,
         "type": if recurring.is_null() { "one_time" } else { "recurring" },
         "unit_amount": amount.whole,
         "unit_amount_decimal": amount.decimal,
@@ -147,6 +149,20 @@ fn recurring(params: &Params) -> Result<Value, Refusal> {
         "trial_period_days": given.int("trial_period_days")?,
         "usage_type": given.one_of("usage_type", &["licensed", "metered"])?.unwrap_or("licensed"),
     }))
+}
+
+/// How many units are billed as one, and what becomes of a broken one.
+fn packages(params: &Params) -> Result<Value, Refusal> {
+    if !params.has("transform_quantity") {
+        return Ok(Value::Null);
+    }
+    let given = params.child("transform_quantity");
+    let divide_by = given.int("divide_by")?.ok_or_else(|| Refusal::missing_param(given.name("divide_by")))?;
+    if divide_by < 1 {
+        return Err(Refusal::invalid(given.name("divide_by"), "This value must be greater than or equal to 1."));
+    }
+    given.required("round")?;
+    Ok(json!({"divide_by": divide_by, "round": given.one_of("round", &["down", "up"])?}))
 }
 
 struct Amount {

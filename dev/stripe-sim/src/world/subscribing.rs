@@ -276,7 +276,15 @@ impl World {
 
 /// What a quantity of the price costs for one period.
 pub(crate) fn amount(price: &Value, quantity: i64) -> i64 {
-    number(price, "unit_amount") * quantity
+    number(price, "unit_amount") * units(&price["transform_quantity"], quantity)
+}
+
+/// How many units of that many are billed, see
+/// <https://docs.stripe.com/products-prices/pricing-models#package-pricing>.
+fn units(packages: &Value, quantity: i64) -> i64 {
+    let Some(size) = packages["divide_by"].as_i64() else { return quantity };
+    let is_broken = quantity % size != 0 && text(packages, "round") == "up";
+    quantity / size + i64::from(is_broken)
 }
 
 /// Where the period that begins at `start` ends.
