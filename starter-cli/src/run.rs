@@ -78,10 +78,10 @@ impl Run {
 
 /// Why nothing was started, where it is not that it runs already.
 pub(crate) fn not_started(error: &WorkflowStartError, temporal: &TemporalConfig) -> Failure {
-    match error {
-        WorkflowStartError::Rpc(status) => temporal.answered(status),
-        error => Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`"),
+    if let WorkflowStartError::Rpc(status) = error {
+        return temporal.answered(status);
     }
+    Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`")
 }
 
 /// The words of the Temporal UI.

@@ -8,6 +8,7 @@ mod event_way;
 mod faults;
 mod kill;
 mod license;
+mod license_commands;
 mod lifecycle;
 mod queries;
 mod races;
