@@ -273,8 +273,9 @@ impl ChangeLicense {
         Self::begin(ctx, LicenseStep::CloseLicenseRequest);
         let options = When::Regardless.apply(patience::database("note what came of it"));
         let closed = ClosedLicenseRequest { tenant_id, ended };
-        let _ = ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await;
-        Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        if ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await.is_ok() {
+            Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        }
     }
 
     fn begin(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
