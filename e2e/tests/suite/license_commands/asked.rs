@@ -1,7 +1,9 @@
 //! `tenantry license set` on a terminal: what is shown before anything happens, and what an answer
 //! does.
 
+use std::fs::File;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,28 +13,31 @@ use stack::{binaries, deadline};
 
 use super::{Desk, has};
 
-/// A person at a terminal, which `script` (of util-linux) makes.
+/// Runs a command on a terminal of its own; what is typed comes in by a pipe.
+const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
+/// A person at a terminal.
 struct Person<'a> {
     world: &'a World,
-    typescript: std::path::PathBuf,
+    screen: PathBuf,
     shell: Child,
 }
 
 impl<'a> Person<'a> {
-    fn at(world: &'a World, tenant: &Tenant, more: &str) -> Result<Self> {
-        let typescript = world.folder().join(format!("typescript-{}", stack::ports::free()?));
-        let command =
-            format!("'{}' license set {} {more}", binaries::binary("tenantry")?.display(), tenant.purchase.customer);
-        let mut script = Command::new("script");
-        stack::command::isolate(&mut script);
-        script.args(["--quiet", "--flush", "--return", "--command", &command]).arg(&typescript);
-        script.envs(world.environment()).current_dir(world.folder()).stdin(Stdio::piped()).stdout(Stdio::null());
-        Ok(Self { world, typescript, shell: script.spawn().context("`script` makes terminals")? })
+    fn at(world: &'a World, tenant: &Tenant, more: &[&str]) -> Result<Self> {
+        let screen = world.folder().join(format!("screen-{}", stack::ports::free()?));
+        let mut python = Command::new("python3");
+        stack::command::isolate(&mut python);
+        python.args(["-c", TERMINAL]).arg(binaries::binary("tenantry")?);
+        python.args(["license", "set", &tenant.purchase.customer]).args(more);
+        python.envs(world.environment()).current_dir(world.folder());
+        python.stdin(Stdio::piped()).stdout(File::create(&screen)?);
+        Ok(Self { world, screen, shell: python.spawn()? })
     }
 
     /// All that stands on the screen.
     fn screen(&self) -> String {
-        std::fs::read(&self.typescript).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+        std::fs::read(&self.screen).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
     }
 
     fn wait_for_the_question(&self) -> Result<()> {
@@ -60,7 +65,7 @@ impl<'a> Person<'a> {
 fn what_it_costs_is_shown_and_a_no_changes_nothing() -> Result<()> {
     let world = World::named("licenses-no").start()?;
     let tenant = &world.tenant_with(10)?;
-    let person = Person::at(&world, tenant, "15")?;
+    let person = Person::at(&world, tenant, &["15"])?;
     person.wait_for_the_question()?;
     assert_eq!(person.runs(tenant)?, 0);
     let (screen, code) = person.answers("")?;
@@ -74,7 +79,7 @@ fn what_it_costs_is_shown_and_a_no_changes_nothing() -> Result<()> {
 fn a_yes_changes_what_was_shown() -> Result<()> {
     let world = World::named("licenses-yes").start()?;
     let tenant = &world.tenant_with(10)?;
-    let person = Person::at(&world, tenant, "15 --wait --requested-by ann")?;
+    let person = Person::at(&world, tenant, &["15", "--wait", "--requested-by", "ann"])?;
     person.wait_for_the_question()?;
     let (screen, code) = person.answers("y")?;
     has(&screen, &["licences  10 -> 15"])?;
@@ -88,7 +93,7 @@ fn a_yes_changes_what_was_shown() -> Result<()> {
 fn what_changed_while_the_question_stood_is_not_overridden() -> Result<()> {
     let world = World::named("licenses-slow").start()?;
     let tenant = &world.tenant_with(10)?;
-    let person = Person::at(&world, tenant, "15 --wait")?;
+    let person = Person::at(&world, tenant, &["15", "--wait"])?;
     person.wait_for_the_question()?;
     world.stripe.set_quantity(&tenant.purchase.subscription, 12)?;
     let (screen, code) = person.answers("y")?;
