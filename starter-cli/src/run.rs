@@ -3,6 +3,7 @@
 use domain::create_tenant::RunError;
 use serde::Serialize;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::tonic::Status;
 use temporalio_client::{Client, WorkflowExecutionInfo, WorkflowExecutionStatus, WorkflowHandle};
 use temporalio_common::HasWorkflowDefinition;
 
@@ -48,8 +49,10 @@ impl Run {
         let handle = client.get_workflow_handle::<W>(workflow_id);
         let found = match handle.describe(Default::default()).await {
             Ok(found) => found,
-            Err(WorkflowInteractionError::NotFound(_)) => return Ok(None),
-            Err(WorkflowInteractionError::Rpc(status)) => return Err(temporal.answered(&status)),
+            Err(WorkflowInteractionError::NotFound(status)) if !is_about_the_namespace(&status) => return Ok(None),
+            Err(WorkflowInteractionError::NotFound(status) | WorkflowInteractionError::Rpc(status)) => {
+                return Err(temporal.answered(&status));
+            }
             Err(error) => return Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
         };
         Ok(Some(Self {
@@ -74,6 +77,11 @@ impl Run {
             .build();
         WorkflowHandle::new(client.clone(), info)
     }
+}
+
+/// It is not there either, and says so under the same code.
+fn is_about_the_namespace(status: &Status) -> bool {
+    status.message().to_lowercase().contains("namespace")
 }
 
 /// Why nothing was started, where it is not that it runs already.

@@ -66,17 +66,25 @@ impl Standing {
 
     /// Whatever else there is to know.
     pub(crate) fn notes(&self) -> Vec<String> {
+        self.waits().into_iter().chain(self.doubts()).collect()
+    }
+
+    /// The change that waits for its day.
+    pub(crate) fn waits(&self) -> Option<String> {
+        let Waiting { stripe_subscription_id, to, at } = self.waiting.as_ref()?;
+        let at = at.map_or_else(|| "later".to_owned(), |at| format!("on {}", time(at)));
+        Some(format!("it will be {to} {at}: a change of {stripe_subscription_id} waits for the end of its period"))
+    }
+
+    /// What makes one wonder: another count than follows, other subscriptions.
+    pub(crate) fn doubts(&self) -> Vec<String> {
         let drift = (!self.is_as_derived).then(|| {
             "the stored count is another than its subscriptions give; the next event or replay corrects it".to_owned()
-        });
-        let waiting = self.waiting.as_ref().map(|Waiting { stripe_subscription_id, to, at }| {
-            let at = at.map_or_else(|| "later".to_owned(), |at| format!("on {}", time(at)));
-            format!("it will be {to} {at}: a decrease of {stripe_subscription_id} waits for the end of its period")
         });
         let others = self.subscriptions.iter().filter_map(|one| {
             one.why_not.as_ref().map(|why| format!("{} does not count: {why}", one.stripe_subscription_id))
         });
-        drift.into_iter().chain(waiting).chain(others).collect()
+        drift.into_iter().chain(others).collect()
     }
 }
 

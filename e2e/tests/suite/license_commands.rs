@@ -81,7 +81,7 @@ fn an_increase_costs_what_its_preview_said() -> Result<()> {
     assert_eq!(shown["subscription"]["stripe_subscription_id"], tenant.purchase.subscription.as_str());
     has(
         &desk.text("show", &[])?,
-        &["licences      15", "10.00 USD a month for each licence", "change        none runs"],
+        &["licences      15", "10.00 USD a month for each licence", "waiting       nothing", "running       nothing"],
     )?;
     let told = desk.history()?;
     assert_eq!(told[0], json!([10, 15, "changed", "license_change", "ticket 4711"]));
@@ -110,14 +110,15 @@ fn a_decrease_waits_is_shown_and_taken_back() -> Result<()> {
     world.assert_licenses(tenant, 10, Some(4))?;
     let waiting = &desk.json("show", &[])?["now"]["waiting"];
     assert_eq!((&waiting["to"], &waiting["at"]), (&json!(4), &preview["effective_at"]));
-    has(&desk.text("show", &[])?, &["licences      10", "it will be 4 on 20"])?;
+    has(&desk.text("show", &[])?, &["licences      10", "waiting       it will be 4 on 20"])?;
     // On top of it, everything is priced as if it did not wait.
     for (quantity, action, next) in [("6", "schedule", 6_000), ("15", "set", 15_000), ("10", "release", 10_000)] {
         let preview = desk.json("preview", &[quantity])?;
         assert_eq!((&preview["action"], &preview["next"]["amount_due"]), (&json!(action), &json!(next)), "{quantity}");
         assert_eq!(preview["waiting"]["to"], 4);
     }
-    has(&desk.text("preview", &["10"])?, &["takes the place of the change to 4", "is taken back"])?;
+    has(&desk.text("preview", &["15"])?, &["takes the place of the change to 4 on 20"])?;
+    has(&desk.text("preview", &["10"])?, &["10, and it stays so: the change to 4 on 20"])?;
     has(
         &desk.text("set", &["10", "--yes", "--wait"])?,
         &["10, as before", "the change to 4 that waited was taken back"],
@@ -127,7 +128,7 @@ fn a_decrease_waits_is_shown_and_taken_back() -> Result<()> {
     has(&desk.text("preview", &["10"])?, &["there is nothing to change"])?;
     let outcomes: Vec<Value> = desk.history()?.iter().map(|one| one[2].clone()).collect();
     assert_eq!(outcomes, ["unchanged", "scheduled", "changed"]);
-    has(&desk.text("history", &[])?, &["10 -> 4", "from 20", "10 -> 10"])
+    has(&desk.text("history", &[])?, &["10 -> 4", "scheduled for 20", "10 -> 10", "unchanged, 4 taken back"])
 }
 
 #[test]

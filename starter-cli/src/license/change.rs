@@ -57,9 +57,9 @@ impl Running {
     /// In a line.
     pub(super) fn line(&self) -> String {
         let from = self.from.map_or_else(String::new, |from| format!("{from} "));
-        let numbers = self.to.map_or_else(String::new, |to| format!(", {from}-> {to}"));
-        let step = self.step.map_or_else(String::new, |step| format!(", {step}"));
-        format!("runs{numbers}{step}: run {}", self.run_id)
+        let numbers = self.to.map_or_else(String::new, |to| format!("{from}-> {to}, "));
+        let step = self.step.map_or_else(String::new, |step| format!("{step}, "));
+        format!("{numbers}{step}run {}", self.run_id)
     }
 
     /// Its page in the UI.

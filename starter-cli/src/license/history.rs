@@ -127,8 +127,11 @@ impl Happened {
     fn outcome(&self) -> String {
         match (&self.failure, self.effective_at) {
             (Some(failure), _) => format!("failed: {}", failure.kind),
-            (None, Some(at)) if self.outcome == "scheduled" => format!("from {} on", time(at)),
-            (None, _) => self.outcome.clone(),
+            (None, Some(at)) if self.outcome == "scheduled" => format!("scheduled for {}", time(at)),
+            (None, _) => match self.taken_back {
+                Some(waited) => format!("{}, {waited} taken back", self.outcome),
+                None => self.outcome.clone(),
+            },
         }
     }
 }

@@ -192,10 +192,16 @@ impl Quote {
         let Self { from, to, .. } = self;
         match self.action {
             Action::Nothing => format!("{from}, and it stays so: there is nothing to change"),
-            Action::Release => format!("{from}, and it stays so: the change that waits is taken back"),
+            Action::Release => format!("{from}, and it stays so: {} is taken back", self.waiting_change()),
             Action::Set => format!("{from} -> {to}, now"),
             Action::Schedule => format!("{from} -> {to}, {}", self.effective_at.map_or_else(String::new, from_then_on)),
         }
+    }
+
+    fn waiting_change(&self) -> String {
+        let Some(Waits { to, at }) = &self.waiting else { return "what waits".to_owned() };
+        let at = at.map_or_else(String::new, |at| format!(" on {}", time(at)));
+        format!("the change to {to}{at}")
     }
 
     fn now(&self) -> String {
@@ -221,10 +227,8 @@ impl Report for Quote {
         rows.push("tenant", &self.tenant_id);
         rows.push("subscription", self.stripe_subscription_id.as_str());
         rows.push("licences", self.change());
-        if let Some(Waits { to, at }) = &self.waiting {
-            let at = at.map_or_else(String::new, from_then_on);
-            rows.push("", format!("takes the place of the change to {to}, {at}"));
-        }
+        let replaced = self.waiting.is_some() && self.action != Action::Release;
+        rows.push_some("", replaced.then(|| format!("takes the place of {}", self.waiting_change())));
         rows.push("billed now", self.now());
         let next_at = self.next_at.map_or_else(String::new, |at| format!(" on {}", time(at)));
         rows.push("next bill", format!("{}{next_at}", self.next.words()));

@@ -159,13 +159,14 @@ impl Report for Licenses {
             None => rows.push("subscription", "none that counts"),
         }
         rows.push("why", self.now.sentence(self.licensed_user_count));
-        self.now.notes().into_iter().for_each(|note| rows.push("", note));
+        self.now.doubts().into_iter().for_each(|doubt| rows.push("", doubt));
+        rows.push("waiting", self.now.waits().unwrap_or_else(|| "nothing".to_owned()));
         match &self.running {
             Some(running) => {
-                rows.push("change", running.line());
+                rows.push("running", running.line());
                 rows.push_some("", running.link());
             }
-            None => rows.push("change", "none runs"),
+            None => rows.push("running", "nothing"),
         }
         rows.on(screen::width())
     }

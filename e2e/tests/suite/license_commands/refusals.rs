@@ -47,7 +47,7 @@ fn of_two_operators_at_once_one_is_refused() -> Result<()> {
     let run_id = run["run_id"].as_str().context("an id")?;
     has(&lost.exits(4)?.stderr, &["running already", run_id])?;
     let desk = Desk { world: &world, tenant };
-    has(&desk.text("show", &[])?, &["change        runs", run_id])?;
+    has(&desk.text("show", &[])?, &["running       run ", run_id])?;
     assert_eq!(desk.json("show", &[])?["running"]["run_id"], run_id);
     let late = desk.say("set", &["30", "--yes", "--wait", "--timeout", "1"])?.exits(4)?;
     has(&late.stderr, &[run_id])?;
@@ -68,7 +68,7 @@ fn a_change_that_runs_is_shown_with_its_step() -> Result<()> {
     let running = &desk.json("show", &[])?["running"];
     let found = (&running["run_id"], &running["from"], &running["to"], &running["step"]);
     assert_eq!(found, (&started["run_id"], &json!(10), &json!(15), &json!("setLicenseQuantity")));
-    has(&desk.text("show", &[])?, &["runs, 10 -> 15, setLicenseQuantity: run "])?;
+    has(&desk.text("show", &[])?, &["running       10 -> 15, setLicenseQuantity, run "])?;
     has(&desk.text("history", &[])?, &["10 -> 15", "running"])?;
     let waited = desk.say("set", &["15", "--yes", "--wait", "--timeout", "1"])?.exits(4)?;
     has(&waited.stderr, &["running already"])?;
@@ -134,6 +134,7 @@ fn who_is_not_there_and_what_does_not_answer_have_their_exit_codes() -> Result<(
     let (preview, set) = (["preview", customer, "15"], ["set", customer, "15", "--yes"]);
     away("DATABASE_URL", "postgres://a:b@127.0.0.1:9/none", &["show", customer], 5)?;
     away("TEMPORAL_ADDRESS", "127.0.0.1:9", &set, 5)?;
+    away("TEMPORAL_NAMESPACE", "elsewhere", &["show", customer], 2)?;
     away("STRIPE_API_BASE", "http://127.0.0.1:9", &preview, 5)?;
     away("STRIPE_SECRET_KEY", "sk_live_1", &preview, 2)?;
     away("STRIPE_SECRET_KEY", "", &preview, 2)?;
