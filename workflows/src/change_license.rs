@@ -159,7 +159,10 @@ impl ChangeLicense {
             now = Self::import(ctx, plan, tenant_id, look()).await.ok();
         }
         let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
-        ctx.state_mut(|s| s.notes.push(has));
+        let is_said = matches!(&ending, Ending::Failed(error) if error.message.contains(&has));
+        if !is_said {
+            ctx.state_mut(|s| s.notes.push(has));
+        }
         Err(ending)
     }
 

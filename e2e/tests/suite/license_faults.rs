@@ -37,6 +37,9 @@ const OF_AN_INCREASE: [Call; 7] =
     [Call::List, Call::Read(0), Call::Read(1), Call::Release, Call::Read(2), Call::Set, Call::Read(3)];
 const OF_A_DECREASE: [Call; 7] =
     [Call::List, Call::Read(0), Call::Read(1), Call::Attach, Call::Read(2), Call::Write, Call::Read(3)];
+/// Those that put back what waited, after a card was declined, apart from the write: that is the
+/// same step as of a decrease, and its path is that of the release before.
+const OF_A_PUT_BACK: [Call; 5] = [Call::Read(3), Call::Read(4), Call::Attach, Call::Read(5), Call::Read(6)];
 
 struct Case {
     what: String,
@@ -71,21 +74,20 @@ impl Call {
     }
 }
 
+/// What a tenant with ten licences is before its change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Plain,
+    /// Six are to come.
+    Waiting,
+    /// Six are to come, and the card declines.
+    Poor,
+}
+
 /// Every fault at every one of these calls, each with a tenant of its own.
-fn sweep(world: &World, calls: &[Call], waiting: bool, quantity: i64) -> Result<Vec<Case>> {
+fn sweep(world: &World, calls: &[Call], before: Before, quantity: i64) -> Result<Vec<Case>> {
     let cases: Vec<_> = calls.iter().flat_map(|call| FAULTS.map(|fault| (*call, fault))).collect();
-    let purchases = cases.iter().map(|_| world.stripe.buy(10)).collect::<Result<Vec<_>>>()?;
-    let onboardings = purchases.iter().map(|purchase| world.onboard(purchase)).collect::<Result<Vec<_>>>()?;
-    let mut tenants = Vec::new();
-    for (purchase, run) in purchases.into_iter().zip(onboardings) {
-        let id = run.result()?["tenant_id"].as_str().context("a tenant")?.to_owned();
-        tenants.push(Tenant { id, purchase });
-    }
-    if waiting {
-        let runs = tenants.iter().map(|tenant| world.start_license_change(&tenant.id, 6, &json!({})));
-        let runs = runs.collect::<Result<Vec<_>>>()?;
-        runs.iter().try_for_each(|run| run.result().map(drop))?;
-    }
+    let tenants = tenants(world, cases.len(), before)?;
     for ((call, fault), tenant) in cases.iter().zip(&tenants) {
         world.stripe.fault(call.method(), &call.path(&tenant.purchase.subscription), fault, call.skip())?;
     }
@@ -96,10 +98,30 @@ fn sweep(world: &World, calls: &[Call], waiting: bool, quantity: i64) -> Result<
     started.collect()
 }
 
+/// So many tenants, made side by side.
+fn tenants(world: &World, count: usize, before: Before) -> Result<Vec<Tenant>> {
+    let purchases = (0..count).map(|_| world.stripe.buy(10)).collect::<Result<Vec<_>>>()?;
+    let onboardings = purchases.iter().map(|purchase| world.onboard(purchase)).collect::<Result<Vec<_>>>()?;
+    let mut tenants = Vec::new();
+    for (purchase, run) in purchases.into_iter().zip(onboardings) {
+        let id = run.result()?["tenant_id"].as_str().context("a tenant")?.to_owned();
+        tenants.push(Tenant { id, purchase });
+    }
+    if before != Before::Plain {
+        let runs = tenants.iter().map(|tenant| world.start_license_change(&tenant.id, 6, &json!({})));
+        runs.collect::<Result<Vec<_>>>()?.iter().try_for_each(|run| run.result().map(drop))?;
+    }
+    if before == Before::Poor {
+        let decline = |tenant: &Tenant| world.stripe.pay_with(&tenant.purchase.customer, "pm_card_chargeCustomerFail");
+        tenants.iter().try_for_each(decline)?;
+    }
+    Ok(tenants)
+}
+
 #[test]
 fn every_fault_at_every_call_of_an_increase_bills_once() -> Result<()> {
     let world = World::named("license-faults-more").start()?;
-    let cases = sweep(&world, &OF_AN_INCREASE, true, 15)?;
+    let cases = sweep(&world, &OF_AN_INCREASE, Before::Waiting, 15)?;
     for Case { what, tenant, run } in &cases {
         let result = run.result().with_context(|| what.clone())?;
         ensure!(result["outcome"] == "changed" && result["taken_back"] == 6, "{what}: {result}");
@@ -114,13 +136,27 @@ fn every_fault_at_every_call_of_an_increase_bills_once() -> Result<()> {
 #[test]
 fn every_fault_at_every_call_of_a_decrease_makes_one_schedule() -> Result<()> {
     let world = World::named("license-faults-less").start()?;
-    let cases = sweep(&world, &OF_A_DECREASE, false, 6)?;
+    let cases = sweep(&world, &OF_A_DECREASE, Before::Plain, 6)?;
     for Case { what, tenant, run } in &cases {
         let result = run.result().with_context(|| what.clone())?;
         ensure!(result["outcome"] == "scheduled", "{what}: {result}");
         world.assert_licenses(tenant, 10, Some(6)).with_context(|| what.clone())?;
         let made = world.stripe.get(&format!("/subscription_schedules?customer={}", tenant.purchase.customer))?;
         ensure!(made["data"].as_array().map(Vec::len) == Some(1), "{what}: {made}");
+    }
+    assert_eq!(world.stripe.faults_struck()?, cases.len() as u64, "each fault must have struck once");
+    Ok(())
+}
+
+#[test]
+fn every_fault_at_every_call_of_a_put_back_leaves_what_waited() -> Result<()> {
+    let world = World::named("license-faults-back").start()?;
+    let cases = sweep(&world, &OF_A_PUT_BACK, Before::Poor, 15)?;
+    for Case { what, tenant, run } in &cases {
+        let (kind, message) = run.failure().with_context(|| what.clone())?;
+        ensure!(kind == "PaymentDeclined" && message.contains("waits again"), "{what}: {kind}: {message}");
+        ensure!(!message.contains("in vain"), "{what}: {message}");
+        world.assert_licenses(tenant, 10, Some(6)).with_context(|| what.clone())?;
     }
     assert_eq!(world.stripe.faults_struck()?, cases.len() as u64, "each fault must have struck once");
     Ok(())

@@ -132,6 +132,28 @@ fn a_waiting_decrease_survives_events_and_a_restart() -> Result<()> {
     world.assert_licenses(&tenant, 10, None)
 }
 
+/// Stripe forgets a key after a day: the second write has what the first one left of the time.
+#[test]
+fn all_writes_end_twenty_hours_after_the_first_began() -> Result<()> {
+    const TWENTY_HOURS: f64 = 72_000.0;
+    let world = World::named("license-hours").start()?;
+    let tenant = world.tenant_with(10)?;
+    world.change_licenses(&tenant, 6)?;
+    let run = world.start_license_change(&tenant.id, 15, &json!({}))?;
+    run.result()?;
+    let mut limits = Vec::new();
+    for event in run.events()? {
+        let scheduled = &event["activityTaskScheduledEventAttributes"];
+        if let Some("releaseSchedule" | "setLicenseQuantity") = scheduled["activityType"]["name"].as_str() {
+            let limit = scheduled["scheduleToCloseTimeout"].as_str().context("a limit")?;
+            limits.push(limit.trim_end_matches('s').parse::<f64>()?);
+        }
+    }
+    let [first, second] = limits[..] else { anyhow::bail!("{limits:?}") };
+    ensure!(first == TWENTY_HOURS && second < first && second > first - 600.0, "{first}, then {second}");
+    Ok(())
+}
+
 #[test]
 fn a_cancel_before_the_change_took_effect_leaves_what_was() -> Result<()> {
     let world = World::named("license-cancel").setting("TENANTRY_HOLD_AT", "after:releaseSchedule").start()?;
