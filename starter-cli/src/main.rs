@@ -5,13 +5,16 @@
 //! the work itself, which is the workflows', and all SQL, which is the store's.
 
 mod cli;
+mod confirm;
 mod database;
 mod doctor;
 mod events;
 mod exit;
 mod failure;
 mod import;
+mod license;
 mod migrate;
+mod money;
 mod output;
 mod payload;
 mod run;
@@ -55,6 +58,7 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Tenant(Tenant::Show(args)) => tenant_show::run(args, output).await,
         Command::Tenant(Tenant::Why(args)) => tenant_why::run(args, output).await,
         Command::Import(command) => import::run(*command, output).await,
+        Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,

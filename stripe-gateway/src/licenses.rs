@@ -4,6 +4,7 @@
 //! the schedule's requests are written out here.
 
 use domain::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId, SubscriptionScheduleId};
+use domain::license_plan::Licensed;
 use domain::names::metadata;
 use domain::stripe::{ListedSubscription, StripeSubscription, TENANTRY_VALUE};
 use domain::words::LicenseCount;
@@ -31,6 +32,17 @@ pub enum Proration {
     Credit,
     /// Nothing is paid yet.
     None,
+}
+
+impl Proration {
+    /// What becomes of the money when that many licences are set now.
+    pub fn of(found: &Licensed, to: LicenseCount) -> Self {
+        match (found.is_trialing, to > found.quantity) {
+            (true, _) => Self::None,
+            (false, true) => Self::Charge,
+            (false, false) => Self::Credit,
+        }
+    }
 }
 
 /// A number for a subscription's item.

@@ -67,7 +67,7 @@ impl Stripe {
             Proration::Charge | Proration::None => NONE,
         };
         let form = match scheduled {
-            Some(scheduled) => of_schedule(scheduled, behavior)?,
+            Some(scheduled) => of_schedule(scheduled, behavior).ok_or_else(no_such_price)?,
             None => of_subscription(to, behavior),
         };
         self.preview(request(&form), to).await
@@ -90,12 +90,14 @@ fn of_subscription(to: &Quantity<'_>, behavior: &str) -> Value {
 
 /// The schedule with the number in the phase that runs, and no phase after it. Stripe does not take
 /// changes of a subscription beside those of its schedule.
-fn of_schedule(scheduled: &Scheduled<'_>, behavior: &str) -> Result<Value, Error> {
+fn of_schedule(scheduled: &Scheduled<'_>, behavior: &str) -> Option<Value> {
     let ComingQuantity { price, quantity, at } = scheduled.coming;
-    let Some(phases) = with_number_now(&scheduled.schedule.0, &Coming { price, quantity, at }) else {
-        let wrong = "schedule.phases: the current phase has no item of the licence price".to_owned();
-        return Err(Error::Unreadable { request: format!("POST /v1{PATH}"), wrong });
-    };
+    let phases = with_number_now(&scheduled.schedule.0, &Coming { price, quantity, at })?;
     let details = json!({"end_behavior": "release", "phases": phases, "proration_behavior": behavior});
-    Ok(json!({"schedule": scheduled.id.as_str(), "schedule_details": details}))
+    Some(json!({"schedule": scheduled.id.as_str(), "schedule_details": details}))
+}
+
+fn no_such_price() -> Error {
+    let wrong = "schedule.phases: the current phase has no item of the licence price".to_owned();
+    Error::Unreadable { request: format!("POST /v1{PATH}"), wrong }
 }

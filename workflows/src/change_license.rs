@@ -159,7 +159,10 @@ impl ChangeLicense {
             now = Self::import(ctx, plan, tenant_id, look()).await.ok();
         }
         let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
-        ctx.state_mut(|s| s.notes.push(has));
+        let is_said = matches!(&ending, Ending::Failed(error) if error.message.contains(&has));
+        if !is_said {
+            ctx.state_mut(|s| s.notes.push(has));
+        }
         Err(ending)
     }
 
@@ -273,8 +276,9 @@ impl ChangeLicense {
         Self::begin(ctx, LicenseStep::CloseLicenseRequest);
         let options = When::Regardless.apply(patience::database("note what came of it"));
         let closed = ClosedLicenseRequest { tenant_id, ended };
-        let _ = ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await;
-        Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        if ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await.is_ok() {
+            Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        }
     }
 
     fn begin(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {

@@ -6,12 +6,10 @@
 use std::time::Duration;
 
 use clap::value_parser;
-use domain::create_tenant::RunError;
 use domain::ids::{StripeSubscriptionId, TenantId};
 use domain::import_subscription::{ImportStep, ImportSubscriptionInput, ImportSubscriptionResult};
 use domain::names::bulk_task_queue;
 use domain::words::LicenseCount;
-use serde::Serialize;
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
@@ -21,7 +19,7 @@ use workflows::search_attributes::{STRIPE_SUBSCRIPTION_ID, TENANT_ID};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, licences};
-use crate::run::{Run, not_started};
+use crate::run::{Run, RunEnded, not_started};
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 use crate::wait::{self, BETWEEN_STEPS, Ended};
@@ -53,15 +51,6 @@ pub(crate) struct Args {
     timeout: Option<u32>,
 }
 
-/// A run and how it ended.
-#[derive(Serialize)]
-struct RunEnded<'a> {
-    #[serde(flatten)]
-    run: &'a Run,
-    result: Option<&'a ImportSubscriptionResult>,
-    failure: Option<&'a RunError>,
-}
-
 /// Starts it, and waits for it if asked to.
 pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let temporal = TemporalConfig::from_env(lookup)?;
@@ -78,7 +67,7 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
             output.print(&run);
             Err(run.already(&temporal))
         }
-        Err(error) => Err(not_started(error, &temporal)),
+        Err(error) => Err(not_started(&error, &temporal)),
     }
 }
 
@@ -134,14 +123,14 @@ async fn finish(
             Ok(Exit::Done)
         }
         Ended::Badly { error, .. } => {
-            output.print(&RunEnded { run: &run, result: None, failure: Some(error) });
+            output.print(&RunEnded::<ImportSubscriptionResult> { run: &run, result: None, failure: Some(error) });
             let message = format!("{} {}: {}: {}", run.workflow_id, run.status, error.kind, error.message);
             Err(Failure::new(Exit::Failed, message, "correct what it names and run the same command again"))
         }
     }
 }
 
-impl Report for RunEnded<'_> {
+impl Report for RunEnded<'_, ImportSubscriptionResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
