@@ -1,8 +1,9 @@
 //! The shim's settings, put together from the crates that own them.
 
+use anyhow::Result;
 use domain::ids::TenantId;
-use domain::program_settings::{MasterTenantError, master_tenant, task_queue};
-use domain::shim_settings::{ShimSettings, ShimSettingsError};
+use domain::program_settings::{master_tenant, task_queue};
+use domain::shim_settings::ShimSettings;
 use store::DatabaseConfig;
 use stripe_gateway::{ApiBase, WebhookConfig};
 
@@ -18,22 +19,9 @@ pub(crate) struct Config {
     pub(crate) shim: ShimSettings,
 }
 
-/// A setting that is missing or wrong.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error(transparent)]
-    Database(#[from] store::ConfigError),
-    #[error(transparent)]
-    Stripe(#[from] stripe_gateway::ConfigError),
-    #[error(transparent)]
-    Master(#[from] MasterTenantError),
-    #[error(transparent)]
-    Shim(#[from] ShimSettingsError),
-}
-
 impl Config {
-    /// The settings that `lookup` knows by their names.
-    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// The settings that `lookup` knows by their names, or which of them is missing or wrong.
+    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         Ok(Self {
             database: DatabaseConfig::from_env(&lookup)?,
             webhook: WebhookConfig::from_env(&lookup)?,
