@@ -9,6 +9,7 @@
 
 mod error;
 mod import;
+mod import_customers;
 mod import_subscription;
 mod license;
 mod license_look;
@@ -17,6 +18,7 @@ mod next_key;
 mod resolve;
 pub mod sync;
 mod tag;
+mod walk;
 
 use std::sync::Arc;
 
@@ -26,12 +28,14 @@ use domain::steps;
 use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
+pub use import_customers::ImportActivities;
 pub use import_subscription::ImportSubscriptionActivities;
 pub use license::LicenseActivities;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+pub use walk::WalkActivities;
 
 /// The steps of an onboarding.
 pub struct TenantActivities {

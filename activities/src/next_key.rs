@@ -9,13 +9,24 @@ use crate::{Error, origin};
 /// failed attempt and hands to the next. Take it after the look, and settle it with the answer.
 pub(crate) struct NextKey<'a> {
     ctx: &'a ActivityContext,
+    /// What it is for, among the writes of the run.
+    step: String,
     n: u32,
 }
 
 impl<'a> NextKey<'a> {
     pub(crate) async fn of(ctx: &'a ActivityContext) -> Self {
+        Self::named(ctx, ctx.info().activity_type.clone()).await
+    }
+
+    /// Of a step that a run takes once for each of many objects.
+    pub(crate) async fn for_object(ctx: &'a ActivityContext, object: &str) -> Self {
+        Self::named(ctx, format!("{}-{object}", ctx.info().activity_type)).await
+    }
+
+    async fn named(ctx: &'a ActivityContext, step: String) -> Self {
         let n = ctx.heartbeat_details().deserialize::<u32>().ok().flatten().unwrap_or(1);
-        let key = Self { ctx, n };
+        let key = Self { ctx, step, n };
         // An attempt that says nothing might make the server forget what the last one said.
         if n > 1 {
             key.remember(n).await;
@@ -24,7 +35,7 @@ impl<'a> NextKey<'a> {
     }
 
     pub(crate) fn key(&self) -> IdempotencyKey {
-        IdempotencyKey::new(&origin(self.ctx).run_id, &self.ctx.info().activity_type, self.n)
+        IdempotencyKey::new(&origin(self.ctx).run_id, &self.step, self.n)
     }
 
     /// After an answered 5xx this key answers the same for a day: the next attempt, which

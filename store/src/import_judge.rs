@@ -118,7 +118,8 @@ struct CaseRow {
 
 impl CaseRow {
     fn read(self, candidates: Vec<Candidate>) -> Result<Case, Error> {
-        let own = self.own.map(|id| id.parse().map_err(|_| unreadable("stripe_customers", "stripe_customer_external_id")));
+        let own =
+            self.own.map(|id| id.parse().map_err(|_| unreadable("stripe_customers", "stripe_customer_external_id")));
         Ok(Case { tenant: self.tenant.into(), own: own.transpose()?, namesakes: self.namesakes, candidates })
     }
 }

@@ -127,12 +127,7 @@ impl Store {
         Ok(())
     }
 
-    async fn written(
-        &self,
-        db: &mut PgConnection,
-        writing: &Writing<'_>,
-        found: &Found,
-    ) -> Result<Written, Error> {
+    async fn written(&self, db: &mut PgConnection, writing: &Writing<'_>, found: &Found) -> Result<Written, Error> {
         let staged = staged(&mut *db, writing.walk, found).await?;
         let is_live = |one: &Staged| self.rules.is_live(one.subscription.without_products().status);
         let has_licence = staged.iter().any(|one| is_live(one) && !one.is_add_on);
@@ -205,8 +200,7 @@ impl Store {
     }
 
     async fn refuse(&self, walk: WalkId, found: &Found, refusal: &Refusal) -> Result<(), Error> {
-        let written =
-            Written { outcome: Outcome::Failed, reason: Some(refusal.to_string()), ..Written::of(found) };
+        let written = Written { outcome: Outcome::Failed, reason: Some(refusal.to_string()), ..Written::of(found) };
         settle(&mut *self.pool.acquire().await?, walk, found, &written).await
     }
 }
@@ -317,4 +311,3 @@ async fn settle(db: &mut PgConnection, walk: WalkId, found: &Found, written: &Wr
     .await?;
     Ok(())
 }
-

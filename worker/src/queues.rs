@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use activities::{ImportSubscriptionActivities, LicenseActivities, SyncActivities, TenantActivities};
+use activities::{
+    ImportActivities, ImportSubscriptionActivities, LicenseActivities, SyncActivities, TenantActivities, WalkActivities,
+};
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
 use service::hold_points::HoldPoints;
@@ -64,12 +66,23 @@ impl Queues<'_> {
             .max_task_queue_activities_per_second(f64::from(rate))
             .graceful_shutdown_period(STEP_GRACE)
             .register_workflow::<workflows::ImportSubscription>()
+            .and_then(|options| options.register_workflow::<workflows::SyncStripeCustomers>())
             .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
             .register_activities(self.subscription_imports())
+            .register_activities(self.walks())
+            .register_activities(self.imports())
             .build();
         Ok(self.watched(options))
+    }
+
+    fn walks(&self) -> WalkActivities {
+        WalkActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn imports(&self) -> ImportActivities {
+        ImportActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
     }
 
     fn subscription_imports(&self) -> ImportSubscriptionActivities {

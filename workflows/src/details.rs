@@ -2,6 +2,7 @@
 
 use domain::change_license::ChangeLicenseState;
 use domain::create_tenant::{CreateTenantState, Step};
+use domain::import_customers::{ImportState, Outcome, TenantProgress};
 use domain::import_subscription::ImportSubscriptionState;
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
 
@@ -46,6 +47,21 @@ pub(crate) fn of_sync(subscription: &str, waiting: usize, state: &SyncSubscripti
             "**Events** {completed} completed, {superseded} superseded, {parked} parked, {settled_before} settled \
              before, {waiting} waiting"
         ),
+    ];
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
+/// What an import of customers is about and where it stands.
+pub(crate) fn of_customers(subject: &str, state: &ImportState) -> String {
+    let TenantProgress { tenants, judged, totals, follow_ups, tagged, read_again } = state.progress;
+    let outcomes: Vec<_> = Outcome::ALL.map(|outcome| format!("{} {outcome}", totals.of(outcome))).into();
+    let mut lines = vec![
+        format!("**Import** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Phase** {}{}", state.phase.as_str(), if state.stopping { ", stopping" } else { "" }),
+        format!("**Read** {} pages, {} objects", state.pages, state.rows),
+        format!("**Tenants** {judged} of {tenants} judged; {}", outcomes.join(", ")),
+        format!("**Follow-ups** {follow_ups} left; {tagged} tagged, {read_again} read once more"),
     ];
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
     lines.join(LINE_BREAK)

@@ -16,9 +16,12 @@ mod outcome;
 mod patience;
 pub mod search_attributes;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod sync_stripe_customers;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_subscription;
 
 pub use change_license::ChangeLicense;
 pub use create_tenant::CreateTenant;
 pub use import_subscription::ImportSubscription;
+pub use sync_stripe_customers::SyncStripeCustomers;
 pub use sync_subscription::SyncSubscription;
