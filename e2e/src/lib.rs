@@ -5,6 +5,7 @@
 //! and one shared Postgres. A world is told what to do in the words of a purchase and asked
 //! what came of it; how that is done stands here and nowhere else. Everything blocks.
 
+mod bulk;
 mod deliveries;
 mod double;
 mod line;

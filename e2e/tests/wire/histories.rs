@@ -16,9 +16,9 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{CreateTenant, SyncSubscription};
+use workflows::{CreateTenant, ImportSubscription, SyncSubscription};
 
-use crate::sync_runs;
+use crate::{import_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -100,6 +100,12 @@ fn syncs() -> Result<(Vec<World>, Named)> {
     Ok((vec![plain, flood], all))
 }
 
+fn imports_of_one() -> Result<(Vec<World>, Named)> {
+    let world = named("histories-import").start()?;
+    let all = import_runs::runs(&world)?;
+    Ok((vec![world], all))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("create_tenant", onboardings).await
@@ -108,6 +114,11 @@ async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_syncs_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("sync_subscription", syncs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_imports_of_a_subscription_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("import_subscription", imports_of_one).await
 }
 
 async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -> Result<()> {
@@ -134,6 +145,7 @@ async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -
 async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
     for (history, step) in [
         ("create_tenant.whole", "insertStripeCustomer"),
+        ("import_subscription.whole", "settleImport"),
         ("sync_subscription.whole", "syncSubscription"),
         ("sync_subscription.failed", "failEvents"),
         ("sync_subscription.anew", "syncSubscription"),
@@ -154,6 +166,7 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
     for (name, bytes) in histories {
         let options = WorkflowReplayerOptions::new()
             .register_workflow::<CreateTenant>()?
+            .register_workflow::<ImportSubscription>()?
             .register_workflow::<SyncSubscription>()?;
         let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;

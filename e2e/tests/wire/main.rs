@@ -2,5 +2,6 @@
 //! may change under a run that is under way.
 
 mod histories;
+mod import_runs;
 mod names;
 mod sync_runs;

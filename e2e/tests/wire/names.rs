@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use domain::create_tenant::Step;
 use domain::failure::FailureKind;
+use domain::import_subscription::ImportStep;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{CreateTenant, SyncSubscription};
+use workflows::{CreateTenant, ImportSubscription, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -35,11 +36,14 @@ fn the_names_on_the_wire_are_those_that_are_listed() -> Result<()> {
 fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
+    assert_eq!(WorkflowDefinition::name(&ImportSubscription::run), names::workflow::IMPORT_SUBSCRIPTION);
+    assert_eq!(QueryDefinition::name(&ImportSubscription::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&SyncSubscription::state), names::query::STATE);
     assert_eq!(SignalDefinition::name(&SyncSubscription::subscription_event), names::signal::SUBSCRIPTION_EVENT);
-    for step in Step::ALL {
-        assert!(LISTED.contains(&format!("activity {}\n", step.as_str())), "{step:?} is no activity");
+    let steps = Step::ALL.map(Step::as_str).into_iter().chain(ImportStep::ALL.map(ImportStep::as_str));
+    for step in steps {
+        assert!(LISTED.contains(&format!("activity {step}\n")), "{step} is no activity");
     }
 }
 
