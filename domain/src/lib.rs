@@ -12,6 +12,9 @@ pub mod event;
 pub mod failure;
 pub mod identity;
 pub mod ids;
+pub mod import_customers;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod import_steps;
 pub mod import_subscription;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod import_subscription_steps;
@@ -28,12 +31,17 @@ pub mod sync_subscription;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod tenant_steps;
 pub mod untrusted;
+pub mod walk;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod walk_steps;
 pub mod words;
 pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
+    pub use super::import_steps::*;
     pub use super::import_subscription_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
+    pub use super::walk_steps::*;
 }

@@ -18,12 +18,16 @@ pub mod workflow {
     pub const IMPORT_SUBSCRIPTION: &str = "importSubscriptionWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
+    /// Stripe's customers and subscriptions come to the tenants.
+    pub const SYNC_STRIPE_CUSTOMERS: &str = "syncStripeCustomersWorkflow";
 }
 
 /// Signals.
 pub mod signal {
     /// To a sync: an event says that the subscription changed.
     pub const SUBSCRIPTION_EVENT: &str = "subscriptionEvent";
+    /// To an import: end after the step under way, so that it can be resumed.
+    pub const STOP: &str = "stop";
 }
 
 /// Queries.

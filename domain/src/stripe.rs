@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{
     AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
     SubscriptionScheduleId, TenantId,
@@ -29,7 +31,7 @@ pub struct StripeAccount {
 }
 
 /// A customer that was not deleted, see <https://docs.stripe.com/api/customers/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeCustomer {
     /// Its id.
     pub id: StripeCustomerId,
@@ -55,7 +57,7 @@ pub struct CheckoutSession {
 }
 
 /// A subscription, see <https://docs.stripe.com/api/subscriptions/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeSubscription {
     /// Its id.
     pub id: StripeSubscriptionId,
@@ -101,7 +103,7 @@ impl StripeSubscription {
 }
 
 /// A plan for a subscription's future, see <https://docs.stripe.com/api/subscription_schedules/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionSchedule {
     /// Its id.
     pub id: SubscriptionScheduleId,
@@ -110,7 +112,7 @@ pub struct SubscriptionSchedule {
 }
 
 /// What a subscription will consist of, from some moment on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     /// The moment.
     pub start: i64,
@@ -119,7 +121,7 @@ pub struct Phase {
 }
 
 /// One line of a subscription, see <https://docs.stripe.com/api/subscription_items/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionItem {
     /// Its id.
     pub id: SubscriptionItemId,
@@ -134,7 +136,7 @@ pub struct SubscriptionItem {
 }
 
 /// A price, see <https://docs.stripe.com/api/prices/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripePrice {
     /// Its id.
     pub id: PriceId,
@@ -155,7 +157,7 @@ pub struct StripePrice {
 }
 
 /// A product, see <https://docs.stripe.com/api/products/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeProduct {
     /// Its id.
     pub id: ProductId,
