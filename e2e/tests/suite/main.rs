@@ -6,6 +6,7 @@ mod event_commands;
 mod event_kills;
 mod event_way;
 mod faults;
+mod import_commands;
 mod import_subscription;
 mod kill;
 mod lifecycle;
