@@ -35,6 +35,11 @@ pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     Ok(kib(&peak) * 1024)
 }
 
+/// The memory that a process has now, in bytes.
+pub(crate) fn memory(pid: u32) -> Option<u64> {
+    line_value(&format!("/proc/{pid}/status"), "VmRSS:").map(|now| kib(&now) * 1024)
+}
+
 /// Seconds of processor time that a process has used.
 pub(crate) fn cpu_secs(pid: u32) -> f64 {
     times(pid)[..2].iter().sum()

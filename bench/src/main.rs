@@ -8,6 +8,7 @@ mod database;
 mod event_to_row;
 mod fsync;
 mod histogram;
+mod import;
 mod load;
 mod machine;
 mod receiver;
@@ -26,7 +27,7 @@ use crate::load::Window;
 use crate::table::{mib, millis};
 use crate::town::{NAME, Town};
 
-/// Measures the shim beside a Node handler, and the way from a change at Stripe to the row
+/// Measures the shim and the import beside programs for Node, and the way from a change to the row
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only these parts; all, if none is named
@@ -52,6 +53,8 @@ enum Part {
     HandOver,
     /// From a change at Stripe to `licensed_user_count`
     EventToRow,
+    /// Tenants per second of a full import, beside a script in Node; memory of the worker
+    Import,
 }
 
 fn main() -> Result<()> {
@@ -63,6 +66,11 @@ fn main() -> Result<()> {
     if arguments.wants(Part::Acks) {
         under("Acks, Temporal away: the shim and the Node handler in turns");
         acks::compare(&database, arguments.plan())?;
+    }
+    if arguments.wants(Part::Import) {
+        let (tenants, by_script) = if arguments.quick { (1_000, 50) } else { (10_000, 500) };
+        under("An import of every tenant, and a script that does the same");
+        import::measure(&database, tenants, by_script)?;
     }
     if arguments.wants(Part::HandOver) || arguments.wants(Part::EventToRow) {
         in_town(&arguments, &database)?;

@@ -77,7 +77,8 @@ impl Town {
     }
 }
 
-fn start_worker(settings: &[(&str, String)]) -> Result<Process> {
+/// A worker that is ready.
+pub(crate) fn start_worker(settings: &[(&str, String)]) -> Result<Process> {
     let admin = format!("127.0.0.1:{}", ports::free()?);
     let worker = Launch::new("worker", &binaries::binary("worker")?, &log("worker")?)
         .isolated()

@@ -5,6 +5,8 @@
 //! and one shared Postgres. A world is told what to do in the words of a purchase and asked
 //! what came of it; how that is done stands here and nowhere else. Everything blocks.
 
+mod at_work;
+mod bulk;
 mod deliveries;
 mod double;
 mod license;
@@ -17,6 +19,7 @@ mod stripe_cli;
 mod worker;
 mod world;
 
+pub use at_work::AtWork;
 pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Limit, Purchase, Request, SECRET_KEY};
 pub use license::Tenant;

@@ -108,10 +108,10 @@ fn is_about_the_namespace(status: &Status) -> bool {
 
 /// A start that did not happen, for another reason than a run that is there already.
 pub(crate) fn not_started(error: &WorkflowStartError, temporal: &TemporalConfig) -> Failure {
-    match error {
-        WorkflowStartError::Rpc(status) => temporal.answered(status),
-        error => Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`"),
+    if let WorkflowStartError::Rpc(status) = error {
+        return temporal.answered(status);
     }
+    Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`")
 }
 
 impl Report for Run {

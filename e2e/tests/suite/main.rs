@@ -6,6 +6,8 @@ mod event_commands;
 mod event_kills;
 mod event_way;
 mod faults;
+mod import_commands;
+mod import_subscription;
 mod kill;
 mod license;
 mod license_commands;

@@ -16,9 +16,9 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{ChangeLicense, CreateTenant, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, ImportSubscription, SyncSubscription};
 
-use crate::{license_runs, sync_runs};
+use crate::{import_runs, license_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -107,6 +107,12 @@ fn license_changes() -> Result<(Vec<World>, Named)> {
     Ok((vec![plain, stopped], all.concat()))
 }
 
+fn imports_of_one() -> Result<(Vec<World>, Named)> {
+    let world = named("histories-import").start()?;
+    let all = import_runs::runs(&world)?;
+    Ok((vec![world], all))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("create_tenant", onboardings).await
@@ -120,6 +126,11 @@ async fn todays_syncs_and_the_recorded_ones_replay() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_changes_of_licences_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("change_license", license_changes).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_imports_of_a_subscription_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("import_subscription", imports_of_one).await
 }
 
 async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -> Result<()> {
@@ -146,6 +157,7 @@ async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -
 async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
     for (history, step) in [
         ("create_tenant.whole", "insertStripeCustomer"),
+        ("import_subscription.whole", "settleImport"),
         ("sync_subscription.whole", "syncSubscription"),
         ("sync_subscription.failed", "failEvents"),
         ("sync_subscription.anew", "syncSubscription"),
@@ -169,6 +181,7 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
     for (name, bytes) in histories {
         let options = WorkflowReplayerOptions::new()
             .register_workflow::<CreateTenant>()?
+            .register_workflow::<ImportSubscription>()?
             .register_workflow::<SyncSubscription>()?
             .register_workflow::<ChangeLicense>()?;
         let replayer = WorkflowReplayer::new(options.build())?;

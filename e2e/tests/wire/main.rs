@@ -3,5 +3,6 @@
 
 mod histories;
 mod license_runs;
+mod import_runs;
 mod names;
 mod sync_runs;

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 use domain::change_license::LicenseStep;
 use domain::create_tenant::Step;
 use domain::failure::FailureKind;
+use domain::import_subscription::ImportStep;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{ChangeLicense, CreateTenant, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, ImportSubscription, SyncStripeCustomers, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -37,11 +38,17 @@ fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
     assert_eq!(WorkflowDefinition::name(&ChangeLicense::run), names::workflow::CHANGE_LICENSE_COUNT);
+    assert_eq!(WorkflowDefinition::name(&ImportSubscription::run), names::workflow::IMPORT_SUBSCRIPTION);
+    assert_eq!(WorkflowDefinition::name(&SyncStripeCustomers::run), names::workflow::SYNC_STRIPE_CUSTOMERS);
     assert_eq!(QueryDefinition::name(&ChangeLicense::state), names::query::STATE);
+    assert_eq!(QueryDefinition::name(&ImportSubscription::state), names::query::STATE);
+    assert_eq!(QueryDefinition::name(&SyncStripeCustomers::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&SyncSubscription::state), names::query::STATE);
     assert_eq!(SignalDefinition::name(&SyncSubscription::subscription_event), names::signal::SUBSCRIPTION_EVENT);
+    assert_eq!(SignalDefinition::name(&SyncStripeCustomers::stop), names::signal::STOP);
     let steps = Step::ALL.map(Step::as_str).into_iter().chain(LicenseStep::ALL.map(LicenseStep::as_str));
+    let steps = steps.chain(ImportStep::ALL.map(ImportStep::as_str));
     for step in steps {
         assert!(LISTED.contains(&format!("activity {step}\n")), "{step} is no activity");
     }

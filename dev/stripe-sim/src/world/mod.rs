@@ -5,6 +5,7 @@
 //! fields that begin with `_` are the double's own and never leave it.
 
 mod attempts;
+mod agenda;
 pub(crate) mod billing;
 pub(crate) mod cards;
 pub(crate) mod deliveries;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Refusal;
+use agenda::Agenda;
 use deliveries::Deliveries;
 use idempotency::Answers;
 use kind::Kind;
@@ -65,6 +67,8 @@ pub(crate) struct World {
     /// Grows with every write.
     #[serde(default)]
     revision: u64,
+    #[serde(skip)]
+    agenda: Agenda,
     /// How to take back what the request that is being executed wrote; none outside of one.
     #[serde(skip)]
     written: Option<Vec<(Kind, Undo)>>,
@@ -96,6 +100,7 @@ impl World {
             seed: RandomState::new().hash_one("seed"),
             drawn: 0,
             revision: 0,
+            agenda: Agenda::default(),
             written: None,
             cause: Cause::default(),
         }
@@ -151,6 +156,7 @@ impl World {
 
     pub(crate) fn insert(&mut self, kind: Kind, row: Value) {
         self.touch();
+        self.agenda.touch(kind, &row);
         let undo = self.tables.entry(kind).or_default().insert(row);
         self.note(kind, Some(undo));
     }
@@ -173,6 +179,9 @@ impl World {
     /// The row for writing. Asking for it counts as a write.
     pub(crate) fn get_mut(&mut self, kind: Kind, id: &str) -> Option<&mut Value> {
         self.revision += 1;
+        if let Some(row) = self.tables.get(&kind).and_then(|table| table.get(id)) {
+            self.agenda.touch(kind, row);
+        }
         if self.written.is_some() {
             let undo = self.tables.get(&kind)?.undo_of(id);
             self.note(kind, undo);
@@ -191,6 +200,9 @@ impl World {
 
     pub(crate) fn remove(&mut self, kind: Kind, id: &str) {
         self.touch();
+        if let Some(row) = self.tables.get(&kind).and_then(|table| table.get(id)) {
+            self.agenda.touch(kind, row);
+        }
         let undo = self.tables.entry(kind).or_default().remove(id);
         self.note(kind, undo);
     }

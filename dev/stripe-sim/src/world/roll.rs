@@ -24,12 +24,7 @@ impl World {
     /// Does everything that is due by now.
     pub(crate) fn roll(&mut self) {
         self.start_due_schedules();
-        let now = self.now();
-        let due: Vec<String> = self
-            .rows(Kind::Subscription)
-            .filter(|row| self.due_at(row).is_some_and(|at| at <= now))
-            .map(|row| text(row, "id").to_owned())
-            .collect();
+        let due = self.due_by(self.now());
         for id in due {
             self.roll_subscription(&id);
         }
@@ -45,7 +40,7 @@ impl World {
     }
 
     /// When something next happens to the subscription by itself.
-    fn due_at(&self, row: &Value) -> Option<i64> {
+    pub(super) fn due_at(&self, row: &Value) -> Option<i64> {
         let own = match text(row, "status") {
             "incomplete" => return Some(number(row, "created") + INCOMPLETE_SECS),
             "trialing" => self.trial_due_at(row),
