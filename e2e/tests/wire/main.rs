@@ -2,7 +2,7 @@
 //! may change under a run that is under way.
 
 mod histories;
-mod license_runs;
 mod import_runs;
+mod license_runs;
 mod names;
 mod sync_runs;

@@ -4,8 +4,8 @@
 //! names its price by id (`present` puts the price in), a subscription names its items by id, and
 //! fields that begin with `_` are the double's own and never leave it.
 
-mod attempts;
 mod agenda;
+mod attempts;
 pub(crate) mod billing;
 pub(crate) mod cards;
 pub(crate) mod deliveries;
