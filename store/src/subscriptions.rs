@@ -51,17 +51,17 @@ impl Store {
 
     /// Writes product, price, subscription and the count that follows, in one transaction.
     pub async fn import_subscription(&self, import: &Import<'_>, origin: &Origin) -> Result<(), Error> {
-        self.import_because(import, Cause::SubscriptionImport, origin).await
+        self.import_because(import, Cause::SubscriptionImport, origin).await.map(drop)
     }
 
-    /// The same, for a cause of the caller's own.
-    pub async fn import_because(&self, import: &Import<'_>, cause: Cause, origin: &Origin) -> Result<(), Error> {
+    /// The same, for a cause of the caller's own. Answers what follows for the count.
+    pub async fn import_because(&self, import: &Import<'_>, cause: Cause, origin: &Origin) -> Result<Derived, Error> {
         let mut tx = self.pool.begin().await?;
         events::lock_customer(&mut tx, &import.subscription.customer).await?;
         let why = Why { cause, origin, events: &[] };
-        self.write(&mut tx, import, &why).await?;
+        let derived = self.write(&mut tx, import, &why).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(derived)
     }
 
     /// Writes everything that follows from the read. The caller holds the customer's lock.
