@@ -7,6 +7,7 @@
 
 mod config;
 mod error;
+mod events_walk;
 mod licenses;
 mod phases;
 mod requests;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
+pub use events_walk::{EventsPage, ListedEvent, ListedEvents};
 pub use licenses::{ComingQuantity, Proration, Quantity, RawSchedule};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};

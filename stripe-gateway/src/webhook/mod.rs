@@ -14,4 +14,5 @@ mod subject;
 pub use config::WebhookConfig;
 pub use envelope::{Envelope, EnvelopeError};
 pub use signature::SignatureError;
+pub(crate) use subject::LISTED_TYPES;
 pub use subject::Subject;
