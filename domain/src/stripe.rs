@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{
     AccountId, CheckoutSessionId, PriceId, ProductId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId,
     SubscriptionScheduleId, TenantId,
@@ -22,14 +24,14 @@ pub fn tagged_tenant(metadata: &Metadata) -> Option<TenantId> {
 }
 
 /// The account behind a key, see <https://docs.stripe.com/api/accounts/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeAccount {
     /// Its id.
     pub id: AccountId,
 }
 
 /// A customer that was not deleted, see <https://docs.stripe.com/api/customers/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeCustomer {
     /// Its id.
     pub id: StripeCustomerId,
@@ -42,7 +44,7 @@ pub struct StripeCustomer {
 }
 
 /// A checkout session, see <https://docs.stripe.com/api/checkout/sessions/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutSession {
     /// Its id.
     pub id: CheckoutSessionId,
@@ -55,7 +57,7 @@ pub struct CheckoutSession {
 }
 
 /// A subscription, see <https://docs.stripe.com/api/subscriptions/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeSubscription {
     /// Its id.
     pub id: StripeSubscriptionId,
@@ -114,7 +116,7 @@ pub struct ListedSubscription {
 }
 
 /// A plan for a subscription's future, see <https://docs.stripe.com/api/subscription_schedules/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionSchedule {
     /// Its id.
     pub id: SubscriptionScheduleId,
@@ -149,7 +151,7 @@ impl SubscriptionSchedule {
 pub const TENANTRY_VALUE: &str = "1";
 
 /// What a subscription will consist of, from some moment on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     /// The moment.
     pub start: i64,
@@ -158,7 +160,7 @@ pub struct Phase {
 }
 
 /// One line of a subscription, see <https://docs.stripe.com/api/subscription_items/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionItem {
     /// Its id.
     pub id: SubscriptionItemId,
@@ -173,7 +175,7 @@ pub struct SubscriptionItem {
 }
 
 /// A price, see <https://docs.stripe.com/api/prices/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripePrice {
     /// Its id.
     pub id: PriceId,
@@ -196,7 +198,7 @@ pub struct StripePrice {
 }
 
 /// A product, see <https://docs.stripe.com/api/products/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeProduct {
     /// Its id.
     pub id: ProductId,
