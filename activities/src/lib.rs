@@ -13,9 +13,13 @@ mod license;
 mod license_look;
 mod license_write;
 mod next_key;
+mod reconcile;
+mod reconcile_activities;
+mod reconcile_events;
 mod resolve;
 pub mod sync;
 mod tag;
+mod walk;
 
 use std::sync::Arc;
 
@@ -26,10 +30,12 @@ use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
 pub use license::LicenseActivities;
+pub use reconcile_activities::ReconcileActivities;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+pub use walk::WalkActivities;
 
 /// The steps of an onboarding.
 pub struct TenantActivities {

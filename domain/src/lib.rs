@@ -20,6 +20,10 @@ mod license_steps;
 pub mod names;
 pub mod program_settings;
 pub mod purchase;
+pub mod reconcile;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod reconcile_steps;
+pub mod record;
 pub mod refusal;
 pub mod shim_settings;
 pub mod stripe;
@@ -29,12 +33,17 @@ pub mod sync_subscription;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod tenant_steps;
 pub mod untrusted;
+pub mod walk;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod walk_steps;
 pub mod words;
 pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
     pub use super::license_steps::*;
+    pub use super::reconcile_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
+    pub use super::walk_steps::*;
 }

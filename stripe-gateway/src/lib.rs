@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod events_walk;
 mod licenses;
+mod pages;
 mod phases;
 mod requests;
 mod transport;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use activities::{LicenseActivities, SyncActivities, TenantActivities};
+use activities::{LicenseActivities, ReconcileActivities, SyncActivities, TenantActivities, WalkActivities};
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
 use service::hold_points::HoldPoints;
@@ -63,10 +63,23 @@ impl Queues<'_> {
             .max_cached_workflows(settings.cached_workflows.min(BULK_CACHED_WORKFLOWS))
             .max_task_queue_activities_per_second(f64::from(rate))
             .graceful_shutdown_period(STEP_GRACE)
+            .register_workflow::<workflows::Reconcile>()
+            .context("failed to register a workflow")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
+            .register_activities(self.walks())
+            .register_activities(self.reconciles())
             .build();
         Ok(self.watched(options))
+    }
+
+    fn walks(&self) -> WalkActivities {
+        WalkActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn reconciles(&self) -> ReconcileActivities {
+        let Parts { store, stripe, .. } = self.parts;
+        ReconcileActivities::new(store.clone(), stripe.clone(), self.config.worker.event_retention_days)
     }
 
     fn tenants(&self) -> TenantActivities {

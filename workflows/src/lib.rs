@@ -12,10 +12,13 @@ mod create_tenant;
 mod details;
 mod outcome;
 mod patience;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod reconcile;
 pub mod search_attributes;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_subscription;
 
 pub use change_license::ChangeLicense;
 pub use create_tenant::CreateTenant;
+pub use reconcile::Reconcile;
 pub use sync_subscription::SyncSubscription;
