@@ -44,7 +44,7 @@ Exit codes:
   3  not found
   4  refused by the state of things (runs already, is done already)
   5  cannot reach Temporal, Postgres or Stripe
-  6  findings (a check of `doctor` is red, events do not add up)";
+  6  findings (a check of `doctor` is red, events do not add up, drift is left)";
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,9 @@ mod failure;
 mod migrate;
 mod output;
 mod payload;
+mod reconcile;
+mod run;
+mod schedule;
 mod screen;
 mod settings;
 mod standing;
@@ -53,6 +56,8 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Tenant(Tenant::Show(args)) => tenant_show::run(args, output).await,
         Command::Tenant(Tenant::Why(args)) => tenant_why::run(args, output).await,
         Command::Events(command) => events::run(*command, output).await,
+        Command::Reconcile(args) => reconcile::run(args, output).await,
+        Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
     }

@@ -6,15 +6,12 @@
 use std::time::Duration;
 
 use clap::value_parser;
-use domain::create_tenant::{CreateTenantInput, CreateTenantResult, RunError};
+use domain::create_tenant::{CreateTenantInput, CreateTenantResult, RunError, Step};
 use domain::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::words::{ClientName, Email, LicenseCount, WordError};
 use serde::Serialize;
-use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
-use temporalio_client::{
-    Client, WorkflowExecutionInfo, WorkflowExecutionStatus, WorkflowHandle, WorkflowIdConflictPolicy,
-    WorkflowIdReusePolicy, WorkflowStartOptions,
-};
+use temporalio_client::errors::WorkflowStartError;
+use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
 use uuid::Uuid;
 use workflows::CreateTenant;
@@ -23,9 +20,10 @@ use workflows::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, T
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, licences};
+use crate::run::{Run, not_started};
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
-use crate::wait::{self, Ended};
+use crate::wait::{self, BETWEEN_STEPS, Ended};
 
 const HELP: &str = "\
 Examples:
@@ -83,17 +81,6 @@ fn license_count(text: &str) -> Result<LicenseCount, WordError> {
     text.parse::<i64>().map_err(|_| WordError::LicenseCount)?.try_into()
 }
 
-/// A run that was started, or that was there already.
-#[derive(Debug, Serialize)]
-struct Run {
-    workflow_id: String,
-    run_id: String,
-    status: &'static str,
-    /// Whether this command started it.
-    started: bool,
-    link: Option<String>,
-}
-
 /// A run and how it ended.
 #[derive(Serialize)]
 struct RunEnded<'a> {
@@ -116,12 +103,11 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Err(WorkflowStartError::AlreadyStarted { .. }) => {
-            let run = existing(&client, &temporal, &workflow_id).await?;
+            let run = Run::existing(&client, &temporal, &workflow_id).await?;
             output.print(&run);
             Err(already(&run, &input, &temporal))
         }
-        Err(WorkflowStartError::Rpc(status)) => Err(temporal.answered(&status)),
-        Err(error) => Err(Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`")),
+        Err(error) => Err(not_started(error, &temporal)),
     }
 }
 
@@ -152,9 +138,7 @@ async fn start(
         .static_summary(input.summary())
         .build();
     let handle = client.start_workflow(CreateTenant::run, input.clone().into(), options).await?;
-    let run_id = handle.run_id().unwrap_or_default().to_owned();
-    let link = temporal.link(workflow_id, &run_id);
-    Ok(Run { workflow_id: workflow_id.to_owned(), run_id, status: "running", started: true, link })
+    Ok(Run::started(&handle, temporal))
 }
 
 fn search_attributes(input: &CreateTenantInput) -> SearchAttributes {
@@ -164,23 +148,6 @@ fn search_attributes(input: &CreateTenantInput) -> SearchAttributes {
         input.stripe_subscription_id.as_ref().map(|id| STRIPE_SUBSCRIPTION_ID.value_set(id.to_string())),
     ];
     SearchAttributes::new(known.into_iter().flatten())
-}
-
-/// The run that has the id.
-async fn existing(client: &Client, temporal: &TemporalConfig, workflow_id: &str) -> Result<Run, Failure> {
-    let handle = client.get_workflow_handle::<CreateTenant>(workflow_id);
-    let found = match handle.describe(Default::default()).await {
-        Ok(found) => found,
-        Err(WorkflowInteractionError::Rpc(status)) => return Err(temporal.answered(&status)),
-        Err(error) => return Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
-    };
-    Ok(Run {
-        workflow_id: workflow_id.to_owned(),
-        run_id: found.run_id().to_owned(),
-        status: status(found.status()),
-        started: false,
-        link: temporal.link(workflow_id, found.run_id()),
-    })
 }
 
 fn already(run: &Run, input: &CreateTenantInput, temporal: &TemporalConfig) -> Failure {
@@ -210,14 +177,13 @@ async fn finish(
         // Before the wait: who ends it early still has the id.
         output.print(&run);
     }
-    let info = WorkflowExecutionInfo::builder()
-        .namespace(temporal.namespace())
-        .workflow_id(&run.workflow_id)
-        .run_id(&run.run_id)
-        .build();
-    let handle = WorkflowHandle::new(client.clone(), info);
+    let handle = run.handle::<CreateTenant>(client, temporal);
     let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
-    let ended = match wait::until_ended(&handle, temporal, limit).await {
+    let standing = async || {
+        let state = handle.query(CreateTenant::state, (), Default::default()).await.ok()?;
+        Some(state.step.map_or(BETWEEN_STEPS, Step::as_str))
+    };
+    let ended = match wait::until_ended(&handle, temporal, limit, standing).await {
         Ok(ended) => ended,
         Err(failure) => {
             if output == Output::Json {
@@ -248,33 +214,6 @@ fn ended_badly(run: &Run, error: &RunError, input: &CreateTenantInput) -> Failur
     // Without Stripe's ids the next run has another id, and would derive another tenant from it.
     let tenant = TenantId::of_workflow(&run.workflow_id);
     Failure::new(Exit::Failed, message, format!("{same} (with --tenant {tenant}, so that it means the same tenant)"))
-}
-
-/// The words of the Temporal UI.
-fn status(status: WorkflowExecutionStatus) -> &'static str {
-    match status {
-        WorkflowExecutionStatus::Running => "running",
-        WorkflowExecutionStatus::Completed => "completed",
-        WorkflowExecutionStatus::Failed => "failed",
-        WorkflowExecutionStatus::Canceled => "cancelled",
-        WorkflowExecutionStatus::Terminated => "terminated",
-        WorkflowExecutionStatus::ContinuedAsNew => "continued_as_new",
-        WorkflowExecutionStatus::TimedOut => "timed_out",
-        WorkflowExecutionStatus::Paused => "paused",
-        WorkflowExecutionStatus::Unspecified | WorkflowExecutionStatus::Unknown => "unknown",
-        _ => "unknown",
-    }
-}
-
-impl Report for Run {
-    fn text(&self) -> String {
-        let mut rows = Rows::default();
-        rows.push("workflow", &self.workflow_id);
-        rows.push("run", &self.run_id);
-        rows.push("status", if self.started { "started" } else { self.status });
-        rows.push_some("link", self.link.as_ref());
-        rows.to_string()
-    }
 }
 
 impl Report for RunEnded<'_> {

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use domain::create_tenant::{CreateTenantResult, RunError, Step};
+use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use temporalio_client::errors::WorkflowGetResultError;
 use temporalio_client::{Client, WorkflowHandle};
+use temporalio_common::HasWorkflowDefinition;
 use temporalio_common::error::IncomingError;
-use workflows::CreateTenant;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,9 +21,9 @@ const ONE_LOOK: Duration = Duration::from_secs(3);
 
 /// How a run ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum Ended<R> {
     /// With a result.
-    Completed(CreateTenantResult),
+    Completed(R),
     /// Without.
     Badly {
         /// `failed`, `cancelled`, …
@@ -33,7 +33,7 @@ pub(crate) enum Ended {
     },
 }
 
-impl Ended {
+impl<R> Ended<R> {
     /// In the words of the Temporal UI.
     pub(crate) fn status(&self) -> &'static str {
         match self {
@@ -47,23 +47,26 @@ impl Ended {
     }
 }
 
-/// How the run ended; an error if that cannot be told, or not within `limit`.
-pub(crate) async fn until_ended(
-    handle: &WorkflowHandle<Client, CreateTenant>,
+/// How the run ended; an error if that cannot be told, or not within `limit`. Meanwhile it says
+/// where the run stands, as `standing` finds it.
+pub(crate) async fn until_ended<W: HasWorkflowDefinition>(
+    handle: &WorkflowHandle<Client, W>,
     temporal: &TemporalConfig,
     limit: Option<Duration>,
-) -> Result<Ended, Failure> {
+    standing: impl AsyncFn() -> Option<&'static str>,
+) -> Result<Ended<W::Output>, Failure> {
     tokio::select! {
         ended = handle.get_result(Default::default()) => outcome(ended, temporal),
         limit = sleep(limit) => Err(still_running(handle, temporal, limit)),
-        never = show_progress(handle) => match never {},
+        never = show_progress(standing) => match never {},
     }
 }
 
-fn outcome(
-    ended: Result<CreateTenantResult, WorkflowGetResultError>,
+/// How a run ended, in our words.
+pub(crate) fn outcome<R>(
+    ended: Result<R, WorkflowGetResultError>,
     temporal: &TemporalConfig,
-) -> Result<Ended, Failure> {
+) -> Result<Ended<R>, Failure> {
     let error = match ended {
         Ok(result) => return Ok(Ended::Completed(result)),
         Err(WorkflowGetResultError::Rpc(status) | WorkflowGetResultError::NotFound(status)) => {
@@ -105,7 +108,11 @@ fn failure(error: &IncomingError) -> RunError {
     RunError { kind: kind.to_owned(), message: error.failure().message.clone() }
 }
 
-fn still_running(handle: &WorkflowHandle<Client, CreateTenant>, temporal: &TemporalConfig, limit: Duration) -> Failure {
+fn still_running<W: HasWorkflowDefinition>(
+    handle: &WorkflowHandle<Client, W>,
+    temporal: &TemporalConfig,
+    limit: Duration,
+) -> Failure {
     let (id, run) = (&handle.info().workflow_id, handle.run_id().unwrap_or_default());
     let message = format!("{id} still runs after {} seconds; it goes on", limit.as_secs());
     Failure::new(Exit::Failed, message, follow(temporal, id, run))
@@ -127,15 +134,15 @@ async fn sleep(limit: Option<Duration>) -> Duration {
 }
 
 /// One line per step on stderr, for a person; a program waits in silence.
-async fn show_progress(handle: &WorkflowHandle<Client, CreateTenant>) -> Infallible {
+async fn show_progress(standing: impl AsyncFn() -> Option<&'static str>) -> Infallible {
     if !std::io::stderr().is_terminal() {
         return std::future::pending().await;
     }
     eprintln!("waiting (Ctrl-C leaves it running)");
-    let mut shown = String::new();
+    let mut shown = "";
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        let stands = standing(handle).await;
+        let stands = tokio::time::timeout(ONE_LOOK, standing()).await.ok().flatten().unwrap_or("no worker answers");
         if stands != shown {
             eprintln!("  {stands}");
             shown = stands;
@@ -143,10 +150,5 @@ async fn show_progress(handle: &WorkflowHandle<Client, CreateTenant>) -> Infalli
     }
 }
 
-async fn standing(handle: &WorkflowHandle<Client, CreateTenant>) -> String {
-    let asking = handle.query(CreateTenant::state, (), Default::default());
-    match tokio::time::timeout(ONE_LOOK, asking).await {
-        Ok(Ok(state)) => state.step.map_or("between two steps", Step::as_str).to_owned(),
-        Ok(Err(_)) | Err(_) => "no worker answers".to_owned(),
-    }
-}
+/// Where a run stands between two of its steps.
+pub(crate) const BETWEEN_STEPS: &str = "between two steps";
