@@ -3,4 +3,5 @@
 
 mod histories;
 mod names;
+mod reconcile_runs;
 mod sync_runs;

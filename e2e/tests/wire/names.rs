@@ -9,7 +9,7 @@ use domain::failure::FailureKind;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{CreateTenant, SyncSubscription};
+use workflows::{CreateTenant, Reconcile, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -35,6 +35,8 @@ fn the_names_on_the_wire_are_those_that_are_listed() -> Result<()> {
 fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
+    assert_eq!(WorkflowDefinition::name(&Reconcile::run), names::workflow::RECONCILE);
+    assert_eq!(QueryDefinition::name(&Reconcile::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&SyncSubscription::state), names::query::STATE);
     assert_eq!(SignalDefinition::name(&SyncSubscription::subscription_event), names::signal::SUBSCRIPTION_EVENT);
