@@ -12,6 +12,8 @@ CREATE TABLE walks (
     -- The run that opened it, or took it up last: a repeated step finds its own.
     workflow_id text        NOT NULL,
     run_id      text        NOT NULL,
+    -- Whether a later run took it up.
+    resumed     boolean     NOT NULL DEFAULT false,
     phase       text        NOT NULL CONSTRAINT phase_is_known CHECK (
         phase IN ('customers', 'search', 'owner', 'subscriptions', 'products', 'walked')),
     -- Where the next page of the phase begins; NULL is its first.

@@ -9,6 +9,8 @@
 
 mod error;
 mod import;
+mod import_customers;
+mod import_subscription;
 mod license;
 mod license_look;
 mod license_write;
@@ -29,6 +31,8 @@ use domain::steps;
 use domain::words::AppUrl;
 pub use error::Error;
 use error::fail;
+pub use import_customers::ImportActivities;
+pub use import_subscription::ImportSubscriptionActivities;
 pub use license::LicenseActivities;
 pub use reconcile_activities::ReconcileActivities;
 use store::Store;

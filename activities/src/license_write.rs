@@ -1,10 +1,9 @@
 //! The writes of a change of licences. Each attempt looks first and sends one request at most.
 
 use domain::license::LicenseRules;
-use domain::license_plan::{Decided, Licensed, Look, look_to_attach, look_to_release, look_to_set, look_to_write};
+use domain::license_plan::{Decided, Look, look_to_attach, look_to_release, look_to_set, look_to_write};
 use domain::refusal::Refusal;
 use domain::steps::{AttachedSchedule, QuantityToSet, ScheduleToAttach, ScheduleToRelease, ScheduleToWrite};
-use domain::words::LicenseCount;
 use stripe_gateway::{ComingQuantity, Proration, Quantity, Stripe};
 use temporalio_sdk::activities::ActivityContext;
 
@@ -27,19 +26,11 @@ pub(crate) async fn set(
         subscription: &subscription.id,
         item: &found.item,
         quantity: of.to,
-        proration: proration(&found, of.to),
+        proration: Proration::of(&found, of.to),
     };
     let key = NextKey::of(ctx).await;
     let set = stripe.set_quantity(&to, &key.key()).await;
     key.settle(set).await.map_err(declined)
-}
-
-fn proration(found: &Licensed, to: LicenseCount) -> Proration {
-    match (found.is_trialing, to > found.quantity) {
-        (true, _) => Proration::None,
-        (false, true) => Proration::Charge,
-        (false, false) => Proration::Credit,
-    }
 }
 
 /// What the payer is to read, without the rest of the answer.

@@ -9,15 +9,24 @@ use crate::{Error, origin};
 /// failed attempt and hands to the next. Take it after the look, and settle it with the answer.
 pub(crate) struct NextKey<'a> {
     ctx: &'a ActivityContext,
-    /// The object, where a run writes several by the same step.
-    object: Option<String>,
+    /// What it is for, among the writes of the run.
+    step: String,
     n: u32,
 }
 
 impl<'a> NextKey<'a> {
     pub(crate) async fn of(ctx: &'a ActivityContext) -> Self {
+        Self::named(ctx, ctx.info().activity_type.clone()).await
+    }
+
+    /// Of a step that a run takes once for each of many objects.
+    pub(crate) async fn for_object(ctx: &'a ActivityContext, object: &str) -> Self {
+        Self::named(ctx, format!("{}-{object}", ctx.info().activity_type)).await
+    }
+
+    async fn named(ctx: &'a ActivityContext, step: String) -> Self {
         let n = ctx.heartbeat_details().deserialize::<u32>().ok().flatten().unwrap_or(1);
-        let key = Self { ctx, object: None, n };
+        let key = Self { ctx, step, n };
         // An attempt that says nothing might make the server forget what the last one said.
         if n > 1 {
             key.remember(n).await;
@@ -25,15 +34,8 @@ impl<'a> NextKey<'a> {
         key
     }
 
-    /// The same, for one of several objects that a run writes by this step.
-    pub(crate) async fn about(ctx: &'a ActivityContext, object: &impl ToString) -> Self {
-        Self { object: Some(object.to_string()), ..Self::of(ctx).await }
-    }
-
     pub(crate) fn key(&self) -> IdempotencyKey {
-        let step = &self.ctx.info().activity_type;
-        let step = self.object.as_ref().map_or_else(|| step.clone(), |object| format!("{step}:{object}"));
-        IdempotencyKey::new(&origin(self.ctx).run_id, &step, self.n)
+        IdempotencyKey::new(&origin(self.ctx).run_id, &self.step, self.n)
     }
 
     /// After an answered 5xx this key answers the same for a day: the next attempt, which

@@ -94,7 +94,7 @@ async fn sold_by(
     Ok((session.customer, session.subscription))
 }
 
-async fn claim_of_customer(
+pub(crate) async fn claim_of_customer(
     store: &Store,
     customer: Option<&StripeCustomer>,
 ) -> Result<Option<Claim<StripeCustomerId>>, Error> {
@@ -104,7 +104,7 @@ async fn claim_of_customer(
     Ok(Some(Claim { id: customer.id.clone(), row, tag }))
 }
 
-async fn claim_of_subscription(
+pub(crate) async fn claim_of_subscription(
     store: &Store,
     subscription: Option<&StripeSubscription>,
 ) -> Result<Option<Claim<StripeSubscriptionId>>, Error> {

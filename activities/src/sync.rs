@@ -33,7 +33,7 @@ pub async fn sync(store: &Store, stripe: &Stripe, of: &EventsOf, origin: &Origin
             SyncedSubscription { tenant_id: Some(tenant), handled: Handled { reads: 1, ..handled } }
         }
         Synced::NoTenant => {
-            let parked = u32::try_from(of.event_ids.len()).unwrap_or(u32::MAX);
+            let parked = of.event_ids.len();
             SyncedSubscription { tenant_id: None, handled: Handled { reads: 1, parked, ..Handled::default() } }
         }
     })

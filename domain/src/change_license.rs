@@ -34,7 +34,7 @@ impl ChangeLicenseInput {
         workflow_id(self.tenant_id)
     }
 
-    /// The one line that stands under the run in the Temporal UI, e.g. `15 licences, now`.
+    /// The one line that stands under the run in the Temporal UI, e.g. `to 15 licences, now`.
     pub fn summary(&self) -> String {
         let from = self.from.map(|from| format!("from {from} ")).unwrap_or_default();
         let when = self.effective.map(|effective| format!(", {effective}")).unwrap_or_default();

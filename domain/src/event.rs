@@ -1,7 +1,46 @@
-//! What becomes of an event of Stripe's after it was taken in.
+//! An event of Stripe's: what it says of itself, and what becomes of it after it was taken in.
 
 use std::fmt;
 use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::{EventId, StripeSubscriptionId};
+
+/// What an event says of itself, whichever kind it is and whatever API version wrote it: a snapshot
+/// (<https://docs.stripe.com/api/events/object>) or a thin one
+/// (<https://docs.stripe.com/event-destinations#thin-events>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Its id. One event of that id is taken in, and no second.
+    pub id: EventId,
+    /// How it tells.
+    pub kind: EventKind,
+    /// What happened, e.g. `customer.subscription.updated`. At most 255 visible ASCII characters,
+    /// as are the other texts.
+    pub event_type: String,
+    /// When, by Stripe's clock.
+    pub created: DateTime<Utc>,
+    /// Whether money is real.
+    pub livemode: bool,
+    /// The connected account it belongs to; none is our own. A thin event calls it `context`.
+    pub account: Option<String>,
+    /// The API version that a snapshot was written in.
+    pub api_version: Option<String>,
+    /// The snapshot that tells of the same change as this thin event.
+    pub snapshot_event: Option<EventId>,
+    /// Whom it concerns.
+    pub subject: Subject,
+}
+
+/// Whom an event concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The subscription to bring up to what Stripe says.
+    Subscription(StripeSubscriptionId),
+    /// Nobody of ours, and why, in words for the event's row.
+    Nobody(String),
+}
 
 /// Where an event stands. An event that was answered 2xx has exactly one of these, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

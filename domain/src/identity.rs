@@ -54,7 +54,8 @@ impl Claims {
         }
     }
 
-    fn nobody_else_than(&self, given: TenantId) -> Result<TenantId, Refusal> {
+    /// `given`, unless customer or subscription are another tenant's.
+    pub fn nobody_else_than(&self, given: TenantId) -> Result<TenantId, Refusal> {
         if let Some(claim) = &self.customer
             && let Some(tenant) = claim.tenants().find(|t| *t != given)
         {

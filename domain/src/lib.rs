@@ -13,6 +13,13 @@ pub mod event;
 pub mod failure;
 pub mod identity;
 pub mod ids;
+pub mod import_customers;
+pub mod import_judge;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod import_steps;
+pub mod import_subscription;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod import_subscription_steps;
 pub mod license;
 pub mod license_plan;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
@@ -41,6 +48,8 @@ pub mod worker_settings;
 
 /// The activities that workflows may ask for, and what goes in and out of each.
 pub mod steps {
+    pub use super::import_steps::*;
+    pub use super::import_subscription_steps::*;
     pub use super::license_steps::*;
     pub use super::reconcile_steps::*;
     pub use super::sync_steps::*;

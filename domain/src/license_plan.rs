@@ -52,9 +52,18 @@ pub struct Licensed {
 }
 
 impl Licensed {
-    /// What a read found, or why its licences cannot be changed. A price in tiers is fine: tiers
-    /// decide what a seat costs, and the quantity still counts seats. Packages do not.
+    /// What a read found, or why its licences cannot be changed.
     pub fn of(subscription: &StripeSubscription, rules: &LicenseRules) -> Result<Self, Refusal> {
+        Self::under(subscription, rules, None)
+    }
+
+    /// The same, where a schedule that says nothing yet is known to be ours. A price in tiers is
+    /// fine: tiers decide what a seat costs, and the quantity still counts seats. Packages do not.
+    fn under(
+        subscription: &StripeSubscription,
+        rules: &LicenseRules,
+        known: Option<&SubscriptionScheduleId>,
+    ) -> Result<Self, Refusal> {
         let id = &subscription.id;
         if !rules.is_live(subscription.status) {
             return Err(Refusal::NotLive { subscription: id.clone(), status: subscription.status });
@@ -72,14 +81,19 @@ impl Licensed {
             return Err(Refusal::SetToCancel(id.clone()));
         }
         let is_trialing = subscription.status == Status::Trialing;
-        let schedule = our_schedule(subscription, rules)?;
+        let schedule = our_schedule(subscription, rules, known)?;
         Ok(Self { item, price, quantity, is_trialing, period_end: line.current_period_end, schedule })
     }
 }
 
-fn our_schedule(subscription: &StripeSubscription, rules: &LicenseRules) -> Result<Option<OurSchedule>, Refusal> {
+fn our_schedule(
+    subscription: &StripeSubscription,
+    rules: &LicenseRules,
+    known: Option<&SubscriptionScheduleId>,
+) -> Result<Option<OurSchedule>, Refusal> {
     let Some(schedule) = &subscription.schedule else { return Ok(None) };
-    if !schedule.is_ours() && !schedule.changes_nothing(&subscription.items) {
+    let is_known = known == Some(&schedule.id) && schedule.phases == 1;
+    if !schedule.is_ours() && !is_known && !schedule.changes_nothing(&subscription.items) {
         return Err(Refusal::ForeignSchedule { subscription: subscription.id.clone(), schedule: schedule.id.clone() });
     }
     Ok(Some(OurSchedule { id: schedule.id.clone(), waiting: waiting(schedule, rules) }))
@@ -333,7 +347,7 @@ pub fn look_to_write(
     if has(subscription, rules)? == decided.to {
         return Ok(Look::Done(()));
     }
-    let found = Licensed::of(subscription, rules)?;
+    let found = Licensed::under(subscription, rules, Some(schedule))?;
     is_still(subscription, found.schedule.as_ref().map(|found| &found.id), schedule)?;
     decided_on(subscription, decided.from, found.quantity)?;
     let waiting = found.schedule.as_ref().and_then(|schedule| schedule.waiting);
@@ -355,3 +369,6 @@ fn is_still(
     }
     Err(Refusal::ScheduleChanged { subscription: subscription.id.clone(), schedule: expected.clone() })
 }
+
+#[cfg(test)]
+mod tests;

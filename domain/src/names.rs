@@ -14,18 +14,24 @@ pub fn bulk_task_queue(task_queue: &str) -> String {
 pub mod workflow {
     /// A purchase becomes a tenant.
     pub const CREATE_TENANT: &str = "createTenantWorkflow";
+    /// One subscription is taken over for a tenant that exists.
+    pub const IMPORT_SUBSCRIPTION: &str = "importSubscriptionWorkflow";
     /// A tenant gets another number of licences.
     pub const CHANGE_LICENSE_COUNT: &str = "changeLicenseCountWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
     /// What is here is compared with what Stripe has.
     pub const RECONCILE: &str = "reconcileWorkflow";
+    /// Stripe's customers and subscriptions come to the tenants.
+    pub const SYNC_STRIPE_CUSTOMERS: &str = "syncStripeCustomersWorkflow";
 }
 
 /// Signals.
 pub mod signal {
     /// To a sync: an event says that the subscription changed.
     pub const SUBSCRIPTION_EVENT: &str = "subscriptionEvent";
+    /// To an import: end after the step under way, so that it can be resumed.
+    pub const STOP: &str = "stop";
 }
 
 /// Queries.

@@ -1,6 +1,10 @@
-//! The settings that every program which keeps running has: its private listener and its log.
+//! The settings that more than one program has: whose Stripe account it is, where runs are queued,
+//! and for what keeps running its private listener and its log.
 
 use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::ids::{IdError, TenantId};
+use crate::names;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,17 @@ pub enum ProgramSettingsError {
     LogFormat,
 }
 
+/// A `MASTER_BILLING_TENANT_ID` that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MasterTenantError {
+    /// It is not there.
+    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
+    Missing,
+    /// Not an id.
+    #[error("MASTER_BILLING_TENANT_ID: {0}")]
+    Wrong(IdError),
+}
+
 impl LogFormat {
     /// `LOG_FORMAT`, alone, for a log that starts before anything else.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ProgramSettingsError> {
@@ -39,4 +54,15 @@ pub fn admin_addr(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr,
         None => Ok((Ipv4Addr::LOCALHOST, 9464).into()),
         Some(text) => text.parse().map_err(|_| ProgramSettingsError::AdminAddr),
     }
+}
+
+/// `MASTER_BILLING_TENANT_ID`: the tenant that owns the Stripe account.
+pub fn master_tenant(lookup: impl Fn(&str) -> Option<String>) -> Result<TenantId, MasterTenantError> {
+    let id = lookup("MASTER_BILLING_TENANT_ID").ok_or(MasterTenantError::Missing)?;
+    id.parse().map_err(MasterTenantError::Wrong)
+}
+
+/// `TEMPORAL_TASK_QUEUE`: where runs wait for a worker.
+pub fn task_queue(lookup: impl Fn(&str) -> Option<String>) -> String {
+    lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned())
 }

@@ -53,19 +53,19 @@ pub struct SubscriptionEvent {
 pub struct Handled {
     /// Reads of Stripe that were written.
     #[serde(default)]
-    pub reads: u32,
+    pub reads: usize,
     /// Covered by a read.
     #[serde(default)]
-    pub completed: u32,
+    pub completed: usize,
     /// Twins of those.
     #[serde(default)]
-    pub superseded: u32,
+    pub superseded: usize,
     /// Waiting for the customer's tenant.
     #[serde(default)]
-    pub parked: u32,
+    pub parked: usize,
     /// Not settled by this run, since another had settled them before.
     #[serde(default)]
-    pub settled_before: u32,
+    pub settled_before: usize,
 }
 
 impl Handled {
@@ -85,7 +85,7 @@ impl Handled {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncSubscriptionState {
     /// Events that wait for the next read.
-    pub waiting: u32,
+    pub waiting: usize,
     /// What was done.
     pub handled: Handled,
     /// Whose subscription it is, once that is known.

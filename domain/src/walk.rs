@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{IdError, ProductId};
-use crate::stripe::{StripeProduct, StripeSubscription};
+use crate::stripe::{StripeCustomer, StripeProduct, StripeSubscription};
 
 /// Names a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -176,6 +176,12 @@ impl TryFrom<i64> for PageSize {
     }
 }
 
+impl From<PageSize> for i16 {
+    fn from(size: PageSize) -> Self {
+        size.0.into()
+    }
+}
+
 impl From<PageSize> for i64 {
     fn from(size: PageSize) -> Self {
         size.get()
@@ -210,5 +216,28 @@ impl ListedSubscription {
             item.price.product = known(&item.price.product.id)?;
         }
         Some(whole)
+    }
+}
+
+/// What one request brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Customers that were not deleted.
+    pub customers: Vec<StripeCustomer>,
+    /// Subscriptions, of the customers too where those brought them along.
+    pub subscriptions: Vec<ListedSubscription>,
+    /// Products.
+    pub products: Vec<StripeProduct>,
+    /// Where the list goes on; none at its end.
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// How many objects of the list it holds.
+    pub fn rows(&self) -> usize {
+        match (self.customers.len(), self.products.len()) {
+            (0, 0) => self.subscriptions.len(),
+            (customers, products) => customers + products,
+        }
     }
 }

@@ -19,13 +19,18 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What two spellings of one address have in common, whether or not it is a good one.
+    pub fn folded(text: &str) -> String {
+        text.trim().to_lowercase()
+    }
 }
 
 impl TryFrom<String> for Email {
     type Error = WordError;
 
     fn try_from(text: String) -> Result<Self, WordError> {
-        let text = text.trim().to_lowercase();
+        let text = Self::folded(&text);
         let (local, host) = text.split_once('@').ok_or(WordError::Email)?;
         let unfit = |part: &str| part.is_empty() || part.contains(|c: char| c.is_whitespace() || c.is_control());
         if unfit(local) || unfit(host) || text.len() > EMAIL_LENGTH_MAX {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, migrate, reconcile, schedule, start_tenant, tenant_show, tenant_why};
+use crate::{events, import, license, migrate, reconcile, schedule, start_tenant, tenant_show, tenant_why};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +16,7 @@ Examples:
       --customer cus_QXg1oyoEfW2bZ3 --subscription sub_1MowQVLkdIwHu7ix --wait
   tenantry tenant show cus_QXg1oyoEfW2bZ3 --output json
   tenantry tenant why cus_QXg1oyoEfW2bZ3
+  tenantry license set cus_QXg1oyoEfW2bZ3 15 --wait
   tenantry events list --status failed
   tenantry reconcile
 
@@ -41,6 +42,12 @@ pub(crate) enum Command {
     /// Look at tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Take over for tenants what Stripe has
+    #[command(subcommand)]
+    Import(Box<import::Import>),
+    /// Look at a tenant's licences, and change how many there are
+    #[command(subcommand)]
+    License(Box<license::License>),
     /// Look at the events that Stripe sent, and have them handled again
     #[command(subcommand)]
     Events(Box<events::Events>),

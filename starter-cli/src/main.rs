@@ -5,17 +5,21 @@
 //! the work itself, which is the workflows', and all SQL, which is the store's.
 
 mod cli;
+mod confirm;
 mod database;
 mod doctor;
 mod events;
 mod exit;
 mod failure;
+mod import;
+mod license;
 mod migrate;
+mod money;
 mod output;
 mod payload;
 mod reconcile;
-mod run;
 mod schedule;
+mod run;
 mod screen;
 mod settings;
 mod standing;
@@ -55,6 +59,8 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Start(Start::Tenant(args)) => start_tenant::run(*args, output).await,
         Command::Tenant(Tenant::Show(args)) => tenant_show::run(args, output).await,
         Command::Tenant(Tenant::Why(args)) => tenant_why::run(args, output).await,
+        Command::Import(command) => import::run(*command, output).await,
+        Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
         Command::Reconcile(args) => reconcile::run(args, output).await,
         Command::Schedule(command) => schedule::run(command, output).await,

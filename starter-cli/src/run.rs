@@ -1,7 +1,9 @@
 //! A run of a workflow: started by this command, or there already.
 
+use domain::create_tenant::RunError;
 use serde::Serialize;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::tonic::Status;
 use temporalio_client::{Client, UntypedWorkflow, WorkflowExecutionInfo, WorkflowExecutionStatus, WorkflowHandle};
 use temporalio_common::HasWorkflowDefinition;
 
@@ -22,6 +24,15 @@ pub(crate) struct Run {
     pub(crate) link: Option<String>,
 }
 
+/// A run and how it ended.
+#[derive(Serialize)]
+pub(crate) struct RunEnded<'a, R> {
+    #[serde(flatten)]
+    pub(crate) run: &'a Run,
+    pub(crate) result: Option<&'a R>,
+    pub(crate) failure: Option<&'a RunError>,
+}
+
 impl Run {
     /// The run behind the handle that a start answered.
     pub(crate) fn started<W: HasWorkflowDefinition>(
@@ -34,25 +45,38 @@ impl Run {
         Self { workflow_id, run_id, status: "running", started: true, link }
     }
 
-    /// The run that has the id.
-    pub(crate) async fn existing(
+    /// The run that has the id; none where there never was one, or not for long enough.
+    pub(crate) async fn find(
         client: &Client,
         temporal: &TemporalConfig,
         workflow_id: &str,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Option<Self>, Failure> {
         let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
         let found = match handle.describe(Default::default()).await {
             Ok(found) => found,
-            Err(WorkflowInteractionError::Rpc(status)) => return Err(temporal.answered(&status)),
+            Err(WorkflowInteractionError::NotFound(status)) if !is_about_the_namespace(&status) => return Ok(None),
+            Err(WorkflowInteractionError::NotFound(status) | WorkflowInteractionError::Rpc(status)) => {
+                return Err(temporal.answered(&status));
+            }
             Err(error) => return Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
         };
-        Ok(Self {
+        Ok(Some(Self {
             workflow_id: workflow_id.to_owned(),
             run_id: found.run_id().to_owned(),
             status: status(found.status()),
             started: false,
             link: temporal.link(workflow_id, found.run_id()),
-        })
+        }))
+    }
+
+    /// The run that has the id, where the server has just said that there is one.
+    pub(crate) async fn existing(
+        client: &Client,
+        temporal: &TemporalConfig,
+        workflow_id: &str,
+    ) -> Result<Self, Failure> {
+        let gone = || Failure::new(Exit::Failed, "the run in the way is gone", "run the same command again");
+        Self::find(client, temporal, workflow_id).await?.ok_or_else(gone)
     }
 
     /// A handle on this very run.
@@ -77,6 +101,11 @@ impl Run {
     }
 }
 
+/// It is not there either, and says so under the same code.
+fn is_about_the_namespace(status: &Status) -> bool {
+    status.message().to_lowercase().contains("namespace")
+}
+
 /// Where that very run is, in the words of the Temporal UI.
 pub(crate) async fn status_of(
     client: &Client,
@@ -99,11 +128,11 @@ pub(crate) async fn status_of(
 }
 
 /// A start that did not happen, for another reason than a run that is there already.
-pub(crate) fn not_started(error: WorkflowStartError, temporal: &TemporalConfig) -> Failure {
-    if let WorkflowStartError::Rpc(status) = &error {
-        return temporal.answered(status);
+pub(crate) fn not_started(error: &WorkflowStartError, temporal: &TemporalConfig) -> Failure {
+    match error {
+        WorkflowStartError::Rpc(status) => temporal.answered(status),
+        error => Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`"),
     }
-    Failure::new(Exit::Failed, error.to_string(), "run `tenantry doctor`")
 }
 
 impl Report for Run {

@@ -1,7 +1,8 @@
 //! Where settings come from. Each group is parsed by the crate that owns it, and a command asks
 //! only for what it needs.
 
-use domain::ids::{IdError, TenantId};
+use domain::ids::TenantId;
+use domain::program_settings::{MasterTenantError, master_tenant};
 pub(crate) use service::settings::lookup;
 
 use crate::exit::Exit;
@@ -21,10 +22,12 @@ pub(crate) fn load_dotenv() -> Result<(), Failure> {
 
 /// The tenant that owns the Stripe account.
 pub(crate) fn master() -> Result<TenantId, Failure> {
-    let wrong = |what: &str| {
+    master_tenant(lookup).map_err(|error| {
+        let what = match error {
+            MasterTenantError::Missing => "is not set",
+            MasterTenantError::Wrong(_) => "is not a UUID",
+        };
         let next = "set it to the UUID that `tenantry migrate --master-tenant UUID` was given";
         Failure::new(Exit::Usage, format!("{MASTER} {what}"), next)
-    };
-    let text = lookup(MASTER).ok_or_else(|| wrong("is not set"))?;
-    text.parse().map_err(|_: IdError| wrong("is not a UUID"))
+    })
 }

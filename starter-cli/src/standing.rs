@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use domain::license::{Derived, LicenseRules};
 use serde::Serialize;
-use store::{LicenseStory, SubscriptionView};
+use store::{SubscriptionView, TenantView};
 
 use crate::output::{licences, time};
 
@@ -42,15 +42,15 @@ struct Waiting {
 
 impl Standing {
     /// As the rows say.
-    pub(crate) fn new(story: &LicenseStory, rules: &LicenseRules) -> Self {
-        let subscriptions = &story.tenant.subscriptions;
-        let counting = canonical(story);
+    pub(crate) fn new(tenant: &TenantView, derived: &Derived, rules: &LicenseRules) -> Self {
+        let subscriptions = &tenant.subscriptions;
+        let counting = canonical(tenant, derived);
         let counted = |one: &SubscriptionView| Counted::new(one, counting, rules);
-        let count = story.tenant.licensed_user_count;
+        let count = tenant.licensed_user_count;
         Self {
             counting_subscription_id: counting.map(|one| one.id.clone()),
-            explanation: explain(&story.derived, counting, count, subscriptions),
-            is_as_derived: match &story.derived {
+            explanation: explain(derived, counting, count, subscriptions),
+            is_as_derived: match derived {
                 Derived::Count(derived, _) => Some(derived.get()) == count,
                 Derived::Keep | Derived::Withheld(_) => true,
             },
@@ -66,28 +66,36 @@ impl Standing {
 
     /// Whatever else there is to know.
     pub(crate) fn notes(&self) -> Vec<String> {
+        self.waits().into_iter().chain(self.doubts()).collect()
+    }
+
+    /// The change that waits for its day.
+    pub(crate) fn waits(&self) -> Option<String> {
+        let Waiting { stripe_subscription_id, to, at } = self.waiting.as_ref()?;
+        let at = at.map_or_else(|| "later".to_owned(), |at| format!("on {}", time(at)));
+        Some(format!("it will be {to} {at}: a change of {stripe_subscription_id} waits for the end of its period"))
+    }
+
+    /// What makes one wonder: another count than follows, other subscriptions.
+    pub(crate) fn doubts(&self) -> Vec<String> {
         let drift = (!self.is_as_derived).then(|| {
             "the stored count is another than its subscriptions give; the next event or replay corrects it".to_owned()
-        });
-        let waiting = self.waiting.as_ref().map(|Waiting { stripe_subscription_id, to, at }| {
-            let at = at.map_or_else(|| "later".to_owned(), |at| format!("on {}", time(at)));
-            format!("it will be {to} {at}: a decrease of {stripe_subscription_id} waits for the end of its period")
         });
         let others = self.subscriptions.iter().filter_map(|one| {
             one.why_not.as_ref().map(|why| format!("{} does not count: {why}", one.stripe_subscription_id))
         });
-        drift.into_iter().chain(waiting).chain(others).collect()
+        drift.into_iter().chain(others).collect()
     }
 }
 
 /// The subscription that the count comes from, or would if it could be read.
-fn canonical(story: &LicenseStory) -> Option<&SubscriptionView> {
+fn canonical<'a>(tenant: &'a TenantView, derived: &Derived) -> Option<&'a SubscriptionView> {
     use domain::refusal::Refusal::{AmbiguousItem, Metered};
-    let id = match &story.derived {
+    let id = match derived {
         Derived::Count(_, Some(id)) | Derived::Withheld(AmbiguousItem(id) | Metered(id)) => id.as_str(),
         Derived::Count(_, None) | Derived::Keep | Derived::Withheld(_) => return None,
     };
-    story.tenant.subscriptions.iter().find(|one| one.id == id)
+    tenant.subscriptions.iter().find(|one| one.id == id)
 }
 
 fn explain(

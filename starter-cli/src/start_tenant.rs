@@ -9,7 +9,6 @@ use clap::value_parser;
 use domain::create_tenant::{CreateTenantInput, CreateTenantResult, RunError, Step};
 use domain::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::words::{ClientName, Email, LicenseCount, WordError};
-use serde::Serialize;
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
@@ -20,7 +19,7 @@ use workflows::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, T
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, licences};
-use crate::run::{Run, not_started};
+use crate::run::{Run, RunEnded, not_started};
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 use crate::wait::{self, BETWEEN_STEPS, Ended};
@@ -81,15 +80,6 @@ fn license_count(text: &str) -> Result<LicenseCount, WordError> {
     text.parse::<i64>().map_err(|_| WordError::LicenseCount)?.try_into()
 }
 
-/// A run and how it ended.
-#[derive(Serialize)]
-struct RunEnded<'a> {
-    #[serde(flatten)]
-    run: &'a Run,
-    result: Option<&'a CreateTenantResult>,
-    failure: Option<&'a RunError>,
-}
-
 /// Starts it, and waits for it if asked to.
 pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let temporal = TemporalConfig::from_env(lookup)?;
@@ -107,7 +97,7 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
             output.print(&run);
             Err(already(&run, &input, &temporal))
         }
-        Err(error) => Err(not_started(error, &temporal)),
+        Err(error) => Err(not_started(&error, &temporal)),
     }
 }
 
@@ -216,7 +206,7 @@ fn ended_badly(run: &Run, error: &RunError, input: &CreateTenantInput) -> Failur
     Failure::new(Exit::Failed, message, format!("{same} (with --tenant {tenant}, so that it means the same tenant)"))
 }
 
-impl Report for RunEnded<'_> {
+impl Report for RunEnded<'_, CreateTenantResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();

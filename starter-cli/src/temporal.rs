@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use domain::names::TASK_QUEUE;
+use domain::program_settings::task_queue;
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, Url};
@@ -29,8 +29,7 @@ impl TemporalConfig {
     pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let (connection, client) = service::temporal::settings().map_err(setting)?;
         let ui = lookup("TEMPORAL_UI_URL").map(|text| ui(&text)).transpose()?;
-        let task_queue = lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| TASK_QUEUE.to_owned());
-        Ok(Self { connection, client, task_queue, ui })
+        Ok(Self { connection, client, task_queue: task_queue(lookup), ui })
     }
 
     /// Where it points to, without credentials.
@@ -134,7 +133,7 @@ mod tests {
         TemporalConfig {
             connection: ConnectionOptions::new(target).build(),
             client: ClientOptions::new("default").build(),
-            task_queue: TASK_QUEUE.to_owned(),
+            task_queue: task_queue(|_| None),
             ui: Some(super::ui(ui).expect("a URL")),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     database.refuse_old_schema().await?;
     let found = database.store.license_story(&args.whose).await.map_err(|error| database.failed(&error))?;
     let Some(story) = found else { return Err(not_found(&args.whose, &database.config.place())) };
-    let standing = Standing::new(&story, database.store.rules());
+    let standing = Standing::new(&story.tenant, &story.derived, database.store.rules());
     output.print(&Why::new(story, standing, &temporal));
     Ok(Exit::Done)
 }

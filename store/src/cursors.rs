@@ -45,7 +45,7 @@ impl Store {
         }
         let told = told_by_twins(&mut tx, events).await?;
         let untold: Vec<NewEvent> =
-            events.iter().filter(|event| !told.contains(&event.id.to_string())).cloned().collect();
+            events.iter().filter(|event| !told.contains(&event.envelope.id.to_string())).cloned().collect();
         let fed = self.insert_events(&mut tx, &untold, Duration::ZERO).await?;
         move_to(&mut tx, to).await?;
         tx.commit().await?;
@@ -86,7 +86,7 @@ async fn move_to(db: &mut PgConnection, to: Option<&EventsCursor>) -> Result<(),
 
 /// Those of the events that a thin event here names as its twin.
 async fn told_by_twins(db: &mut PgConnection, events: &[NewEvent]) -> Result<Vec<String>, Error> {
-    let ids: Vec<String> = events.iter().map(|event| event.id.to_string()).collect();
+    let ids: Vec<String> = events.iter().map(|event| event.envelope.id.to_string()).collect();
     let query = sqlx::query_scalar!(
         "SELECT snapshot_event_id AS \"id!\" FROM stripe_webhook_events WHERE snapshot_event_id = ANY($1)",
         &ids,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::event::EventKind;
-use domain::ids::{EventId, StripeSubscriptionId};
+use domain::event::{Envelope, Subject};
+use domain::ids::EventId;
 use sqlx::PgConnection;
 
 use crate::{Error, Store};
@@ -12,51 +12,10 @@ use crate::{Error, Store};
 /// An event whose signature held.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Its id; the second event of the same id is not stored.
-    pub id: EventId,
-    /// As Stripe names it, e.g. `customer.subscription.updated`.
-    pub event_type: String,
+    /// What it says of itself.
+    pub envelope: Envelope,
     /// The bytes as they came.
     pub payload: Vec<u8>,
-    /// How it tells of the change.
-    pub kind: EventKind,
-    /// When Stripe made it.
-    pub created: DateTime<Utc>,
-    /// Whether it is of the live mode.
-    pub livemode: bool,
-    /// The connected account that it is about.
-    pub account: Option<String>,
-    /// The API version that it was written in.
-    pub api_version: Option<String>,
-    /// The snapshot event that tells of the same change.
-    pub snapshot_event: Option<EventId>,
-    /// What is to be done about it.
-    pub subject: Subject,
-}
-
-/// What is to be done about an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Bring this subscription up to what Stripe says.
-    Sync(StripeSubscriptionId),
-    /// Nothing, for this reason.
-    Ignored(String),
-}
-
-impl Subject {
-    fn object(&self) -> Option<String> {
-        match self {
-            Self::Sync(subscription) => Some(subscription.to_string()),
-            Self::Ignored(_) => None,
-        }
-    }
-
-    fn reason(&self) -> Option<String> {
-        match self {
-            Self::Sync(_) => None,
-            Self::Ignored(reason) => Some(reason.clone()),
-        }
-    }
 }
 
 impl Store {
@@ -142,18 +101,22 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(events: &'a [NewEvent]) -> Self {
         let mut columns = Self::default();
-        for event in events {
-            columns.ids.push(event.id.to_string());
-            columns.types.push(event.event_type.clone());
-            columns.payloads.push(&event.payload);
-            columns.kinds.push(event.kind.as_str().to_owned());
-            columns.created.push(event.created);
-            columns.livemode.push(event.livemode);
-            columns.accounts.push(event.account.clone());
-            columns.versions.push(event.api_version.clone());
-            columns.snapshots.push(event.snapshot_event.as_ref().map(EventId::to_string));
-            columns.objects.push(event.subject.object());
-            columns.reasons.push(event.subject.reason());
+        for NewEvent { envelope, payload } in events {
+            let (object, reason) = match &envelope.subject {
+                Subject::Subscription(subscription) => (Some(subscription.to_string()), None),
+                Subject::Nobody(reason) => (None, Some(reason.clone())),
+            };
+            columns.ids.push(envelope.id.to_string());
+            columns.types.push(envelope.event_type.clone());
+            columns.payloads.push(payload);
+            columns.kinds.push(envelope.kind.as_str().to_owned());
+            columns.created.push(envelope.created);
+            columns.livemode.push(envelope.livemode);
+            columns.accounts.push(envelope.account.clone());
+            columns.versions.push(envelope.api_version.clone());
+            columns.snapshots.push(envelope.snapshot_event.as_ref().map(EventId::to_string));
+            columns.objects.push(object);
+            columns.reasons.push(reason);
         }
         columns
     }

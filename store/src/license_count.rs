@@ -93,12 +93,13 @@ pub(crate) async fn apply(
     Ok(derived)
 }
 
-async fn current(db: &mut PgConnection, tenant: TenantId) -> Result<Option<LicenseCount>, Error> {
+/// The count that the tenant has; none is no limit. Refused where there is no such tenant.
+pub(crate) async fn current(db: &mut PgConnection, tenant: TenantId) -> Result<Option<LicenseCount>, Error> {
     let query = sqlx::query_scalar!("SELECT licensed_user_count FROM tenants WHERE tenant = $1", tenant.as_uuid());
-    query.fetch_one(db).await?.map(count).transpose()
+    query.fetch_optional(db).await?.ok_or(Refusal::NoSuchTenant(tenant))?.map(count).transpose()
 }
 
-fn count(stored: i32) -> Result<LicenseCount, Error> {
+pub(crate) fn count(stored: i32) -> Result<LicenseCount, Error> {
     i64::from(stored).try_into().map_err(|_| unreadable("tenants", "licensed_user_count"))
 }
 

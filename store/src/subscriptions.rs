@@ -19,6 +19,18 @@ use crate::{Error, Store, customers, events, license_count};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(crate) i64);
 
+impl Ticket {
+    /// As the tables store it.
+    pub(crate) fn get(self) -> i64 {
+        self.0
+    }
+
+    /// As a table has it.
+    pub(crate) fn stored(ticket: i64) -> Self {
+        Self(ticket)
+    }
+}
+
 /// One subscription, as it was read under a ticket taken before the request went out.
 #[derive(Debug)]
 pub struct Import<'a> {
@@ -156,6 +168,9 @@ async fn write_product(
     product: &StripeProduct,
     ticket: Ticket,
 ) -> Result<Uuid, Error> {
+    if let Some(known) = known_product(db, master, product, ticket).await? {
+        return Ok(known);
+    }
     sqlx::query!(
         "INSERT INTO stripe_products AS mine
              (tenant, stripe_product_external_id, name, description, product_type, is_active, metadata, read_ticket)
@@ -184,6 +199,41 @@ async fn write_product(
     Ok(query.fetch_one(db).await?)
 }
 
+/// The product's row, if it says what this read says or more. Most writes find it so, and those
+/// must not wait for each other: an upsert would lock the row that all of them share.
+async fn known_product(
+    db: &mut PgConnection,
+    master: TenantId,
+    product: &StripeProduct,
+    ticket: Ticket,
+) -> Result<Option<Uuid>, Error> {
+    let query = sqlx::query_scalar!(
+        "SELECT stripe_product_id FROM stripe_products
+         WHERE tenant = $1 AND stripe_product_external_id = $2 AND read_ticket >= $3",
+        master.as_uuid(),
+        product.id.as_str(),
+        ticket.0,
+    );
+    Ok(query.fetch_optional(db).await?)
+}
+
+/// The price's row, likewise.
+async fn known_price(
+    db: &mut PgConnection,
+    master: TenantId,
+    price: &StripePrice,
+    ticket: Ticket,
+) -> Result<Option<Uuid>, Error> {
+    let query = sqlx::query_scalar!(
+        "SELECT stripe_price_id FROM stripe_prices
+         WHERE tenant = $1 AND stripe_price_external_id = $2 AND read_ticket >= $3",
+        master.as_uuid(),
+        price.id.as_str(),
+        ticket.0,
+    );
+    Ok(query.fetch_optional(db).await?)
+}
+
 /// `license`, unless the product says that it is sold on top of one.
 fn product_type(tags: &Metadata) -> &'static str {
     if tags.contains_key(metadata::ADDON_KEY) { "addon" } else { "license" }
@@ -196,6 +246,9 @@ async fn write_price(
     price: &StripePrice,
     ticket: Ticket,
 ) -> Result<Uuid, Error> {
+    if let Some(known) = known_price(db, master, price, ticket).await? {
+        return Ok(known);
+    }
     sqlx::query!(
         "INSERT INTO stripe_prices AS mine
              (tenant, stripe_price_external_id, stripe_product_id, unit_amount, currency,

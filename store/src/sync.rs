@@ -187,13 +187,9 @@ async fn settle(db: &mut PgConnection, sync: &Sync<'_>, tenant: TenantId, origin
     let settled = query.fetch_all(db).await?;
     let superseded = settled.iter().filter(|status| *status == "superseded").count();
     Ok(Handled {
-        completed: number(settled.len() - superseded),
-        superseded: number(superseded),
-        settled_before: number(sync.events.len().saturating_sub(settled.len())),
+        completed: settled.len() - superseded,
+        superseded,
+        settled_before: sync.events.len().saturating_sub(settled.len()),
         ..Handled::default()
     })
-}
-
-fn number(of: usize) -> u32 {
-    u32::try_from(of).unwrap_or(u32::MAX)
 }

@@ -3,6 +3,7 @@
 //! Stripe lists them for thirty days, newest first, and not those of connected accounts, see
 //! <https://docs.stripe.com/api/events/list>.
 
+use domain::event::Envelope;
 use domain::ids::EventId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +11,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::error::Error;
 use crate::transport::Stripe;
-use crate::webhook::{Envelope, LISTED_TYPES};
+use crate::webhook::{LISTED_TYPES, read_envelope};
 
 /// The most that a list gives at a time.
 const PAGE: &str = "100";
@@ -77,7 +78,7 @@ impl ListedEvents {
 /// As any event that came by webhook is read.
 fn read(event: &RawValue) -> Result<ListedEvent, String> {
     let payload = event.get().as_bytes().to_vec();
-    let envelope = Envelope::parse(&payload).map_err(|error| error.to_string())?;
+    let envelope = read_envelope(&payload).map_err(|error| error.to_string())?;
     Ok(ListedEvent { envelope, payload })
 }
 

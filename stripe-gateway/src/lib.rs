@@ -11,6 +11,7 @@ mod events_walk;
 mod licenses;
 mod pages;
 mod phases;
+mod preview;
 mod requests;
 mod transport;
 mod webhook;
@@ -20,9 +21,10 @@ pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
 pub use events_walk::{EventsPage, ListedEvent, ListedEvents};
 pub use licenses::{ComingQuantity, Proration, Quantity, RawSchedule};
+pub use preview::{InvoicePreview, Scheduled};
 pub use requests::CustomerTags;
 pub use transport::{IdempotencyKey, Stripe};
-pub use webhook::{Envelope, EnvelopeError, SignatureError, Subject, WebhookConfig};
+pub use webhook::{EnvelopeError, SignatureError, WebhookConfig, read_envelope};
 
 /// The API version that every request names, and so the shape of every answer. Fixed by the
 /// version of async-stripe: upgrading the crate changes it.

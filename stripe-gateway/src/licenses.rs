@@ -4,6 +4,7 @@
 //! the schedule's requests are written out here.
 
 use domain::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId, SubscriptionScheduleId};
+use domain::license_plan::Licensed;
 use domain::names::metadata;
 use domain::stripe::{ListedSubscription, StripeSubscription, TENANTRY_VALUE};
 use domain::words::LicenseCount;
@@ -33,6 +34,17 @@ pub enum Proration {
     None,
 }
 
+impl Proration {
+    /// What becomes of the money when that many licences are set now.
+    pub fn of(found: &Licensed, to: LicenseCount) -> Self {
+        match (found.is_trialing, to > found.quantity) {
+            (true, _) => Self::None,
+            (false, true) => Self::Charge,
+            (false, false) => Self::Credit,
+        }
+    }
+}
+
 /// A number for a subscription's item.
 #[derive(Clone, Debug)]
 pub struct Quantity<'a> {
@@ -59,7 +71,7 @@ pub struct ComingQuantity<'a> {
 
 /// A schedule as Stripe answered it, every field of it.
 #[derive(Clone, Debug)]
-pub struct RawSchedule(Value);
+pub struct RawSchedule(pub(crate) Value);
 
 impl Stripe {
     /// All of a customer's subscriptions that are not cancelled.

@@ -99,6 +99,15 @@ pub(crate) fn with_number(schedule: &Value, coming: &Coming<'_>) -> Option<Value
     Some(json!([current, next]))
 }
 
+/// The current phase with the new number, and none after it.
+pub(crate) fn with_number_now(schedule: &Value, coming: &Coming<'_>) -> Option<Value> {
+    let mut phases = with_number(schedule, coming)?;
+    let items = phases[1]["items"].take();
+    phases[0]["items"] = items;
+    phases.as_array_mut()?.truncate(1);
+    Some(phases)
+}
+
 /// What is there of those fields: nothing that is null, and nothing that is empty, since a form
 /// cannot say either.
 fn copy(from: &Value, fields: &[(&str, Part)]) -> Option<Value> {
@@ -187,6 +196,17 @@ mod tests {
     fn written(schedule: &Value, price: &str, quantity: i64) -> Option<Value> {
         let (price, quantity) = (price.parse().expect("a price"), quantity.try_into().expect("a count"));
         with_number(schedule, &Coming { price: &price, quantity, at: 2000 })
+    }
+
+    #[test]
+    fn a_number_for_now_is_in_the_only_phase() {
+        let schedule = schedule(json!([full_phase()]));
+        let price = "price_seat".parse().expect("a price");
+        let quantity = 4.try_into().expect("a count");
+        let phases = with_number_now(&schedule, &Coming { price: &price, quantity, at: 2000 }).expect("phases");
+        let phases = phases.as_array().expect("a list");
+        assert_eq!((phases.len(), &phases[0]["items"][0]["quantity"]), (1, &json!(4)));
+        assert_eq!((&phases[0]["start_date"], &phases[0]["end_date"]), (&json!(1000), &json!(2000)));
     }
 
     #[test]

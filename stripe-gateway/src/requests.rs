@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use domain::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::names::metadata;
 use domain::stripe::{CheckoutSession, StripeAccount, StripeCustomer, StripeSubscription};
+use domain::walk::ListedSubscription;
 use serde::de::IgnoredAny;
 use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription};
 use stripe_billing::subscription_item::ListSubscriptionItem;
@@ -84,8 +85,8 @@ impl Stripe {
     }
 
     /// All items of a subscription; the object itself holds a first page only, in any order.
-    async fn items_of(&self, id: &StripeSubscriptionId) -> Result<wire::List<wire::Item>, Error> {
-        let mut items = wire::List::<wire::Item> { data: Vec::new(), has_more: true };
+    pub(crate) async fn items_of(&self, id: &StripeSubscriptionId) -> Result<wire::List<wire::Item>, Error> {
+        let mut items = wire::List::<wire::Item> { data: Vec::new(), has_more: true, next_page: None };
         while items.has_more {
             let mut list = ListSubscriptionItem::new(id.as_str()).limit(PAGE).expand([PRODUCT_IN_A_LIST.to_owned()]);
             if let Some(last) = items.data.last() {
@@ -112,9 +113,18 @@ impl Stripe {
         tenant: TenantId,
         key: &IdempotencyKey,
     ) -> Result<(), Error> {
-        let tags = HashMap::from([(metadata::TENANT_ID.to_owned(), tenant.to_string())]);
-        let request = UpdateSubscription::new(id.as_str()).metadata(tags).build();
-        self.post::<IgnoredAny>(request, id.as_str(), key).await.map(drop)
+        self.post::<IgnoredAny>(tag_of(id, tenant), id.as_str(), key).await.map(drop)
+    }
+
+    /// The same, and answers the subscription as the write left it: a hint, and no read.
+    pub async fn tag_listed_subscription(
+        &self,
+        id: &StripeSubscriptionId,
+        tenant: TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<ListedSubscription, Error> {
+        let answer = self.post::<wire::BareSubscription>(tag_of(id, tenant), id.as_str(), key).await?;
+        Ok(ListedSubscription::new(answer.into()))
     }
 
     /// Puts the tags on the customer, and leaves every other one alone.
@@ -128,4 +138,9 @@ impl Stripe {
         let request = UpdateCustomer::new(id.as_str()).metadata(tags).build();
         self.post::<IgnoredAny>(request, id.as_str(), key).await.map(drop)
     }
+}
+
+fn tag_of(id: &StripeSubscriptionId, tenant: TenantId) -> RequestBuilder {
+    let tags = HashMap::from([(metadata::TENANT_ID.to_owned(), tenant.to_string())]);
+    UpdateSubscription::new(id.as_str()).metadata(tags).build()
 }

@@ -48,14 +48,19 @@ impl From<Account> for StripeAccount {
 /// A customer, or what is left of one: `{"id", "deleted": true}`.
 #[derive(Deserialize)]
 pub(crate) struct Customer {
-    id: StripeCustomerId,
+    pub(crate) id: StripeCustomerId,
     #[serde(default)]
     deleted: bool,
     email: Option<String>,
     name: Option<String>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
+    /// Those that are not canceled, where they were asked for.
+    pub(crate) subscriptions: Option<List<BareSubscription>>,
 }
+
+/// A subscription in a list, whose products are not expanded.
+pub(crate) type BareSubscription = Subscription<ProductId>;
 
 impl Customer {
     pub(crate) fn alive(self) -> Result<stripe::StripeCustomer, domain::refusal::Refusal> {
@@ -86,11 +91,11 @@ impl From<Session> for stripe::CheckoutSession {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Subscription {
+pub(crate) struct Subscription<P = Product> {
     pub(crate) id: StripeSubscriptionId,
     customer: StripeCustomerId,
     status: Status,
-    pub(crate) items: List<Item>,
+    pub(crate) items: List<Item<P>>,
     created: i64,
     cancel_at: Option<i64>,
     cancel_at_period_end: bool,
@@ -105,21 +110,23 @@ pub(crate) struct Subscription {
 pub(crate) struct List<T> {
     pub(crate) data: Vec<T>,
     pub(crate) has_more: bool,
+    /// Of a search: its next page.
+    pub(crate) next_page: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Item {
+pub(crate) struct Item<P = Product> {
     pub(crate) id: SubscriptionItemId,
-    price: Price,
+    price: Price<P>,
     quantity: Option<LicenseCount>,
     current_period_start: i64,
     current_period_end: i64,
 }
 
 #[derive(Deserialize)]
-struct Price {
+struct Price<P> {
     id: PriceId,
-    product: Product,
+    product: P,
     active: bool,
     unit_amount: Option<i64>,
     transform_quantity: Option<IgnoredAny>,
@@ -138,8 +145,8 @@ struct Recurring {
 
 /// A product, expanded, or what is left of a deleted one.
 #[derive(Deserialize)]
-struct Product {
-    id: ProductId,
+pub(crate) struct Product {
+    pub(crate) id: ProductId,
     name: Option<String>,
     description: Option<String>,
     #[serde(default)]
@@ -231,8 +238,8 @@ impl From<ListedSubscription> for stripe::ListedSubscription {
     }
 }
 
-impl From<Subscription> for StripeSubscription {
-    fn from(read: Subscription) -> Self {
+impl<P: IntoProduct> From<Subscription<P>> for StripeSubscription {
+    fn from(read: Subscription<P>) -> Self {
         Self {
             id: read.id,
             customer: read.customer,
@@ -248,9 +255,9 @@ impl From<Subscription> for StripeSubscription {
     }
 }
 
-impl Item {
+impl<P: IntoProduct> Item<P> {
     /// A metered item may come with a quantity of old; it is not a number of seats.
-    fn into_domain(self) -> stripe::SubscriptionItem {
+    pub(crate) fn into_domain(self) -> stripe::SubscriptionItem {
         let is_metered = self.price.recurring.as_ref().is_some_and(|r| r.usage_type == "metered");
         stripe::SubscriptionItem {
             id: self.id,
@@ -262,12 +269,12 @@ impl Item {
     }
 }
 
-impl Price {
+impl<P: IntoProduct> Price<P> {
     fn into_domain(self) -> stripe::StripePrice {
         let (interval, count) = self.recurring.map(|r| (r.interval, r.interval_count)).unzip();
         stripe::StripePrice {
             id: self.id,
-            product: self.product.into_domain(),
+            product: self.product.into_product(),
             is_active: self.active,
             unit_amount: self.unit_amount,
             is_packaged: self.transform_quantity.is_some(),
@@ -279,14 +286,63 @@ impl Price {
     }
 }
 
-impl Product {
-    fn into_domain(self) -> stripe::StripeProduct {
+/// What a price says of its product.
+pub(crate) trait IntoProduct {
+    fn into_product(self) -> stripe::StripeProduct;
+}
+
+/// Not expanded: nothing but its id.
+impl IntoProduct for ProductId {
+    fn into_product(self) -> stripe::StripeProduct {
+        stripe::StripeProduct {
+            name: self.to_string(),
+            id: self,
+            description: None,
+            is_active: false,
+            metadata: BTreeMap::new(),
+        }
+    }
+}
+
+impl IntoProduct for Product {
+    fn into_product(self) -> stripe::StripeProduct {
         stripe::StripeProduct {
             name: self.name.unwrap_or_else(|| self.id.to_string()),
             id: self.id,
             description: self.description,
             is_active: self.active,
             metadata: self.metadata,
+        }
+    }
+}
+
+/// An invoice that was not made. `lines` is a first page, of a length that ours never fill.
+#[derive(Deserialize)]
+pub(crate) struct InvoicePreview {
+    amount_due: i64,
+    total: i64,
+    currency: String,
+    lines: List<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    period: Period,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    end: i64,
+}
+
+impl From<InvoicePreview> for crate::InvoicePreview {
+    fn from(read: InvoicePreview) -> Self {
+        let until = read.lines.data.iter().map(|line| line.period.end).max();
+        Self {
+            amount_due: read.amount_due,
+            total: read.total,
+            currency: read.currency,
+            until: until.unwrap_or_default(),
         }
     }
 }

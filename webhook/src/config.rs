@@ -1,8 +1,9 @@
 //! The shim's settings, put together from the crates that own them.
 
-use domain::ids::{IdError, TenantId};
-use domain::names;
-use domain::shim_settings::{ShimSettings, ShimSettingsError};
+use anyhow::Result;
+use domain::ids::TenantId;
+use domain::program_settings::{master_tenant, task_queue};
+use domain::shim_settings::ShimSettings;
 use store::DatabaseConfig;
 use stripe_gateway::{ApiBase, WebhookConfig};
 
@@ -18,31 +19,15 @@ pub(crate) struct Config {
     pub(crate) shim: ShimSettings,
 }
 
-/// A setting that is missing or wrong.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error(transparent)]
-    Database(#[from] store::ConfigError),
-    #[error(transparent)]
-    Stripe(#[from] stripe_gateway::ConfigError),
-    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
-    MasterMissing,
-    #[error("MASTER_BILLING_TENANT_ID: {0}")]
-    MasterWrong(IdError),
-    #[error(transparent)]
-    Shim(#[from] ShimSettingsError),
-}
-
 impl Config {
-    /// The settings that `lookup` knows by their names.
-    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let master = lookup("MASTER_BILLING_TENANT_ID").ok_or(ConfigError::MasterMissing)?;
+    /// The settings that `lookup` knows by their names, or which of them is missing or wrong.
+    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         Ok(Self {
             database: DatabaseConfig::from_env(&lookup)?,
             webhook: WebhookConfig::from_env(&lookup)?,
             base: ApiBase::from_env(&lookup)?,
-            master: master.parse().map_err(ConfigError::MasterWrong)?,
-            task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            master: master_tenant(&lookup)?,
+            task_queue: task_queue(&lookup),
             shim: ShimSettings::from_env(&lookup)?,
         })
     }

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::event::Subject;
 use domain::failure::{Classify, Retry};
 use domain::ids::EventId;
 use service::hold_points::HoldPoints;
-use store::{DueEvent, NewEvent, Store, Subject};
+use store::{DueEvent, NewEvent, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -188,19 +189,19 @@ impl Writer {
     /// here, since a sender that hung up does not hear it. What was stored is offered to be handed
     /// over only after that.
     fn answer(&self, events: Vec<NewEvent>, waiting: Vec<Waiting>, mut committed: Committed) {
-        for (event, waiting) in events.into_iter().zip(waiting) {
-            let Some(due_again) = committed.new.remove(&event.id) else {
+        for (NewEvent { envelope, .. }, waiting) in events.into_iter().zip(waiting) {
+            let Some(due_again) = committed.new.remove(&envelope.id) else {
                 self.metrics.duplicate();
                 waiting.tell(Verdict::Taken);
                 continue;
             };
             self.metrics.stored();
             waiting.tell(Verdict::Taken);
-            match event.subject {
-                Subject::Sync(subscription) if committed.is_offered => {
-                    self.fresh.offer(DueEvent { id: event.id, subscription, due_again });
+            match envelope.subject {
+                Subject::Subscription(subscription) if committed.is_offered => {
+                    self.fresh.offer(DueEvent { id: envelope.id, subscription, due_again });
                 }
-                Subject::Sync(_) | Subject::Ignored(_) => {}
+                Subject::Subscription(_) | Subject::Nobody(_) => {}
             }
         }
     }

@@ -9,8 +9,9 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use service::program::Stop;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -37,7 +38,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until told to stop, and then until the requests under way are answered.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -46,7 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             (slot, listener.accept().await)
         };
         let (slot, accepted) = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stop.signalled() => break,
             next = next => next,
         };
         match accepted {
@@ -70,7 +71,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
     }
 }
 
-async fn serve_one(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+async fn serve_one(stream: TcpStream, router: Router, mut stop: Stop) {
     // Answers are small and awaited.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
@@ -82,7 +83,7 @@ async fn serve_one(stream: TcpStream, router: Router, mut stop: watch::Receiver<
     tokio::select! {
         // What went wrong is the sender's affair.
         _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        () = stop.signalled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

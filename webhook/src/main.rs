@@ -23,13 +23,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use service::admin::{self, Readiness};
 use service::hold_points::HoldPoints;
-use service::logging;
-use service::settings::{load_dotenv, lookup};
+use service::program::{self, Stop};
+use service::settings::lookup;
 use service::telemetry::Telemetry;
 use store::{AccountRow, Store};
 use temporalio_client::Client;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -46,18 +45,7 @@ use crate::temporal::Temporal;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
-    // Before there is a second thread: it writes into the environment.
-    if let Err(error) = load_dotenv().map_err(anyhow::Error::new).and_then(|()| Ok(logging::start(lookup)?)) {
-        eprintln!("ConfigurationError: {error}");
-        return ExitCode::FAILURE;
-    }
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(serve)
 }
 
 #[tokio::main]
@@ -69,17 +57,17 @@ async fn serve() -> Result<()> {
         HoldPoints::from_env(lookup, config.base.is_loopback()).map_err(|error| wrong(error.to_string()))?;
     let telemetry = Telemetry::start().context("failed to start the metrics")?;
     let readiness = admin::serve(config.shim.admin_addr, &telemetry).await?;
-    let mut stop = stop_signal()?;
+    let mut stop = Stop::listen()?;
     let store = Store::of_the_inbox(&config.database, config.master);
     let account = tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        () = stop.signalled() => return Ok(()),
         account = startup::check(&config, &store) => account?,
     };
     let listener = listener::bind(config.shim.webhook_addr).await?;
     let shim = Shim { store, metrics: Metrics::new(&telemetry), hold_points, config, account };
     let client = shim.connect(telemetry, readiness.clone());
     let mut tasks = shim.start(client, listener, &stop);
-    let _ = stop.wait_for(|stop| *stop).await;
+    stop.signalled().await;
     tracing::info!("draining: no new delivery is taken, those under way are finished");
     readiness.close();
     let drained = async { while tasks.join_next().await.is_some() {} };
@@ -88,21 +76,6 @@ async fn serve() -> Result<()> {
         Err(_) => tracing::warn!("not everything was handed over in time; a relay will find it"),
     }
     Ok(())
-}
-
-/// Turns true at SIGTERM and SIGINT.
-fn stop_signal() -> Result<watch::Receiver<bool>> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let (sender, stop) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        sender.send_replace(true);
-    });
-    Ok(stop)
 }
 
 /// What has been checked and can be put to work.
@@ -134,12 +107,7 @@ impl Shim {
 
     /// Starts everything. The tasks end one after the other, each when what it is fed by has: the
     /// listener, the writer, the hand-over of what is fresh, the notes.
-    fn start(
-        self,
-        client: watch::Receiver<Option<Client>>,
-        listener: TcpListener,
-        stop: &watch::Receiver<bool>,
-    ) -> JoinSet<()> {
+    fn start(self, client: watch::Receiver<Option<Client>>, listener: TcpListener, stop: &Stop) -> JoinSet<()> {
         let Self { config, account, store, metrics, hold_points } = self;
         let temporal = Temporal { client, task_queue: config.task_queue };
         let (dispatcher, notes) = Dispatcher::new(temporal, metrics.clone(), hold_points.clone());

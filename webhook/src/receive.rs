@@ -13,9 +13,10 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::Utc;
+use domain::event::{Envelope, Subject};
 use domain::ids::EventId;
 use store::{AccountRow, NewEvent};
-use stripe_gateway::{Envelope, Subject, WebhookConfig};
+use stripe_gateway::{WebhookConfig, read_envelope};
 
 use crate::body::Memory;
 use crate::inbox::{Inbox, Verdict};
@@ -76,44 +77,29 @@ impl Reception {
         let (head, body) = request.into_parts();
         let read = self.memory.read(&head.headers, body).await?;
         self.webhook.verify(signature(&head.headers), &read.bytes, Utc::now().timestamp()).map_err(Refusal::from)?;
-        let envelope = Envelope::parse(&read.bytes).map_err(Refusal::from)?;
+        let envelope = read_envelope(&read.bytes).map_err(Refusal::from)?;
         let id = envelope.id.clone();
         let refused = |why| Refused { why, event: Some(id.clone()) };
         let event = self.event(envelope, read.bytes).map_err(refused)?;
-        tracing::info!(event_id = %event.id, "Webhook received: {}", event.event_type);
+        tracing::info!(event_id = %id, "Webhook received: {}", event.envelope.event_type);
         match self.inbox.put(event, read.paid).await {
             Verdict::Taken => Ok(()),
             Verdict::Refused(why) => Err(refused(why)),
         }
     }
 
-    /// The row that it becomes. An event of a connected account is nobody's here, in whatever mode:
+    /// The event that is taken in. One of a connected account is nobody's here, in whatever mode:
     /// Stripe sends their test events to live endpoints, see
     /// <https://docs.stripe.com/connect/webhooks>.
-    fn event(&self, envelope: Envelope, payload: Vec<u8>) -> Result<NewEvent, Refusal> {
+    fn event(&self, mut envelope: Envelope, payload: Vec<u8>) -> Result<NewEvent, Refusal> {
         let is_ours = envelope.account.as_deref().is_none_or(|account| account == self.account.account.as_str());
         if is_ours && envelope.livemode != self.account.livemode {
             return Err(Refusal::OtherMode);
         }
-        let subject = match envelope.subject {
-            Subject::Subscription(subscription) if is_ours => store::Subject::Sync(subscription),
-            Subject::Nobody(reason) if is_ours => store::Subject::Ignored(reason),
-            Subject::Subscription(_) | Subject::Nobody(_) => {
-                store::Subject::Ignored("it is of another account".to_owned())
-            }
-        };
-        Ok(NewEvent {
-            id: envelope.id,
-            event_type: envelope.event_type,
-            payload,
-            kind: envelope.kind,
-            created: envelope.created,
-            livemode: envelope.livemode,
-            account: envelope.account,
-            api_version: envelope.api_version,
-            snapshot_event: envelope.snapshot_event,
-            subject,
-        })
+        if !is_ours {
+            envelope.subject = Subject::Nobody("it is of another account".to_owned());
+        }
+        Ok(NewEvent { envelope, payload })
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
+use service::program::Stop;
 use store::{DueEvent, Error, Store, StrandedPurchase};
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::dispatch::Dispatcher;
@@ -34,7 +34,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Works until it is told to stop; what it has taken up then, it finishes.
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn run(self, mut stop: Stop) {
         let mut connected = self.dispatcher.temporal().client.clone();
         let mut probe_pause = PROBE_FIRST;
         loop {
@@ -45,7 +45,7 @@ impl Relay {
                 self.probe(&mut probe_pause).await
             };
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.signalled() => return,
                 // The first connection is news. The sender goes away once it has sent.
                 Ok(()) = connected.changed() => {}
                 () = sleep(pause) => {}

@@ -1,10 +1,11 @@
 //! The worker's settings, put together from the crates that own them.
 
-use domain::ids::{IdError, TenantId};
-use domain::license::{LicenseRules, LicenseRulesError};
-use domain::names;
-use domain::words::{AppUrl, WordError};
-use domain::worker_settings::{WorkerSettings, WorkerSettingsError};
+use anyhow::{Context, Result};
+use domain::ids::TenantId;
+use domain::license::LicenseRules;
+use domain::program_settings::{master_tenant, task_queue};
+use domain::words::AppUrl;
+use domain::worker_settings::WorkerSettings;
 use store::DatabaseConfig;
 use stripe_gateway::StripeConfig;
 
@@ -20,48 +21,23 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
 }
 
-/// A setting that is missing or wrong.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error(transparent)]
-    Database(#[from] store::ConfigError),
-    #[error(transparent)]
-    Stripe(#[from] stripe_gateway::ConfigError),
-    #[error(transparent)]
-    Rules(#[from] LicenseRulesError),
-    #[error("MASTER_BILLING_TENANT_ID is not set; it is the UUID that `tenantry migrate --master-tenant` was given")]
-    MasterMissing,
-    #[error("MASTER_BILLING_TENANT_ID: {0}")]
-    MasterWrong(IdError),
-    #[error("APP_URL is not set; it is where the application lives, such as https://app.example.com")]
-    AppUrlMissing,
-    #[error(transparent)]
-    AppUrl(#[from] WordError),
-    #[error(transparent)]
-    Worker(#[from] WorkerSettingsError),
-}
-
 impl Config {
-    /// The settings that `lookup` knows by their names.
-    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// The settings that `lookup` knows by their names, or which of them is missing or wrong.
+    pub(crate) fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         Ok(Self {
             database: DatabaseConfig::from_env(&lookup)?,
             stripe: StripeConfig::from_env(&lookup)?,
             rules: LicenseRules::from_env(&lookup)?,
-            master: master(lookup("MASTER_BILLING_TENANT_ID"))?,
+            master: master_tenant(&lookup)?,
             app_url: AppUrl::NAMES
                 .iter()
                 .find_map(|name| lookup(name))
-                .ok_or(ConfigError::AppUrlMissing)?
+                .context("APP_URL is not set; it is where the application lives, such as https://app.example.com")?
                 .try_into()?,
-            task_queue: lookup("TEMPORAL_TASK_QUEUE").unwrap_or_else(|| names::TASK_QUEUE.to_owned()),
+            task_queue: task_queue(&lookup),
             worker: WorkerSettings::from_env(&lookup)?,
         })
     }
-}
-
-fn master(id: Option<String>) -> Result<TenantId, ConfigError> {
-    id.ok_or(ConfigError::MasterMissing)?.parse().map_err(ConfigError::MasterWrong)
 }
 
 #[cfg(test)]

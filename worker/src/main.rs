@@ -15,13 +15,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use service::admin;
 use service::hold_points::HoldPoints;
-use service::settings::{load_dotenv, lookup};
+use service::program::{self, Stop};
+use service::settings::lookup;
 use service::telemetry::Telemetry;
-use service::{admin, logging};
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::observe::Observer;
@@ -31,18 +31,7 @@ use crate::queues::Queues;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
-    // Before there is a second thread: it writes into the environment.
-    if let Err(error) = load_dotenv().map_err(anyhow::Error::new).and_then(|()| Ok(logging::start(lookup)?)) {
-        eprintln!("ConfigurationError: {error}");
-        return ExitCode::FAILURE;
-    }
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(serve)
 }
 
 #[tokio::main]
@@ -52,17 +41,9 @@ async fn serve() -> Result<()> {
         .map_err(|e| anyhow!("ConfigurationError: {e}"))?;
     let telemetry = Telemetry::start().context("failed to start the metrics")?;
     let readiness = admin::serve(config.worker.admin_addr, &telemetry).await?;
-    let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let stopped = async move {
-        tokio::select! {
-            _ = stop.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    tokio::pin!(stopped);
+    let mut stop = Stop::listen()?;
     let parts = tokio::select! {
-        () = &mut stopped => return Ok(()),
+        () = stop.signalled() => return Ok(()),
         parts = startup::start(&config, &telemetry) => parts?,
     };
     readiness.open(parts.store.clone(), parts.client.clone());
@@ -78,7 +59,7 @@ async fn serve() -> Result<()> {
     tokio::pin!(working);
     tokio::select! {
         ended = &mut working => return ended.map(drop).context("the worker ended"),
-        () = &mut stopped => {}
+        () = stop.signalled() => {}
     }
     tracing::info!("draining: no new step is taken, those under way are finished");
     readiness.close();

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
+use domain::change_license::ChangeLicenseInput;
 use domain::failure::FailureKind;
 use domain::steps;
 use futures::FutureExt;
@@ -88,6 +89,9 @@ fn tenant_of(input: &ExecuteActivityInput) -> Option<String> {
         .or_else(|| of(input, |args: &steps::SubscriptionOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::LicenseCountOf| args.tenant_id))
         .or_else(|| of(input, |args: &steps::CustomerOf| args.tenant_id))
+        .or_else(|| of(input, |args: &steps::ImportToSettle| args.tenant_id))
+        .or_else(|| of(input, |args: &ChangeLicenseInput| args.tenant_id))
+        .or_else(|| of(input, |args: &steps::ClosedLicenseRequest| args.tenant_id))
 }
 
 /// The subscription that a sync is about; its tenant is what the step finds out.

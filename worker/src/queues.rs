@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use activities::{LicenseActivities, ReconcileActivities, SyncActivities, TenantActivities, WalkActivities};
+use activities::{
+    ImportActivities, ImportSubscriptionActivities, LicenseActivities, ReconcileActivities, SyncActivities,
+    TenantActivities, WalkActivities,
+};
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
 use service::hold_points::HoldPoints;
@@ -63,11 +66,15 @@ impl Queues<'_> {
             .max_cached_workflows(settings.cached_workflows.min(BULK_CACHED_WORKFLOWS))
             .max_task_queue_activities_per_second(f64::from(rate))
             .graceful_shutdown_period(STEP_GRACE)
-            .register_workflow::<workflows::Reconcile>()
-            .context("failed to register a workflow")?
+            .register_workflow::<workflows::ImportSubscription>()
+            .and_then(|options| options.register_workflow::<workflows::SyncStripeCustomers>())
+            .and_then(|options| options.register_workflow::<workflows::Reconcile>())
+            .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
+            .register_activities(self.subscription_imports())
             .register_activities(self.walks())
+            .register_activities(self.imports())
             .register_activities(self.reconciles())
             .build();
         Ok(self.watched(options))
@@ -80,6 +87,14 @@ impl Queues<'_> {
     fn reconciles(&self) -> ReconcileActivities {
         let Parts { store, stripe, .. } = self.parts;
         ReconcileActivities::new(store.clone(), stripe.clone(), self.config.worker.event_retention_days)
+    }
+
+    fn imports(&self) -> ImportActivities {
+        ImportActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn subscription_imports(&self) -> ImportSubscriptionActivities {
+        ImportSubscriptionActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
     }
 
     fn tenants(&self) -> TenantActivities {

@@ -120,10 +120,10 @@ impl ChangeLicense {
         let LicensePlan { from, to, .. } = *plan;
         match (plan.action, &plan.schedule) {
             (Action::Nothing, _) | (Action::Release, None) => {}
-            (Action::Release, Some(schedule)) => Self::release(ctx, plan, &schedule.id, When::Asked).await?,
+            (Action::Release, Some(schedule)) => Self::release(ctx, plan, (&schedule.id, from), When::Asked).await?,
             (Action::Set, None) => Self::set(ctx, plan).await?,
             (Action::Set, Some(schedule)) => {
-                Self::release(ctx, plan, &schedule.id, When::Asked).await?;
+                Self::release(ctx, plan, (&schedule.id, from), When::Asked).await?;
                 Self::set(ctx, plan).await?;
             }
             (Action::Schedule, _) => Self::schedule(ctx, plan, (from, to), When::Asked).await?,
@@ -147,19 +147,23 @@ impl ChangeLicense {
         if ctx.state(|s| s.writing_since.is_none()) {
             return Err(ending);
         }
-        let look = || patience::last_look(format!("look at {} once more", plan.stripe_subscription_id));
-        let mut now = Self::import(ctx, plan, tenant_id, look()).await.ok();
-        if let Some(now) = &now
-            && plan.check(now).is_ok()
-        {
-            return Ok(*now);
+        let is_reached = |now: &LicenseNow| plan.check(now).is_ok();
+        let mut now = Self::look(ctx, plan, tenant_id).await;
+        if let Some(now) = now.filter(is_reached) {
+            return Ok(now);
         }
         if let Some(note) = Self::take_back(ctx, plan, now.as_ref()).await {
             ctx.state_mut(|s| s.notes.push(note));
-            now = Self::import(ctx, plan, tenant_id, look()).await.ok();
+            now = Self::look(ctx, plan, tenant_id).await;
+            if let Some(now) = now.filter(is_reached) {
+                return Self::let_be(ctx, plan, tenant_id, now).await;
+            }
         }
         let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
-        ctx.state_mut(|s| s.notes.push(has));
+        let is_said = matches!(&ending, Ending::Failed(error) if error.message.contains(&has));
+        if !is_said {
+            ctx.state_mut(|s| s.notes.push(has));
+        }
         Err(ending)
     }
 
@@ -178,20 +182,41 @@ impl ChangeLicense {
             (Action::Set, Some(waiting), _) if waits != Some(true) => {
                 let numbers = (plan.from, waiting.quantity);
                 let done = Self::schedule(ctx, plan, numbers, When::Regardless).await;
-                Some(came_of(format!("the change to {} that waited waits again", waiting.quantity), done))
+                let what = format!("the change to {} that waited", waiting.quantity);
+                Some(came_of(&what, ("waits again", "could not be put back"), done))
             }
             (Action::Schedule, _, Some(schedule)) if plan.schedule.is_none() && waits == Some(false) => {
-                let done = Self::release(ctx, plan, &schedule, When::Regardless).await;
-                Some(came_of("the schedule that was begun is released".to_owned(), done))
+                let done = Self::release(ctx, plan, (&schedule, plan.from), When::Regardless).await;
+                Some(came_of("the schedule that was begun", ("is released", "could not be released"), done))
             }
             (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _, _) => None,
         }
     }
 
+    /// A write that took Stripe long came about after all. What was put back would undo it later.
+    async fn let_be(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        tenant_id: TenantId,
+        now: LicenseNow,
+    ) -> Result<LicenseNow, Ending> {
+        let attached = ctx.state(|s| s.attached.clone());
+        let (Action::Set, Some(_), Some(schedule)) = (plan.action, now.waiting, attached) else { return Ok(now) };
+        Self::release(ctx, plan, (&schedule, plan.to), When::Regardless).await?;
+        Ok(Self::look(ctx, plan, tenant_id).await.unwrap_or(now))
+    }
+
+    /// What Stripe has, if it can be had in a while.
+    async fn look(ctx: &mut WorkflowContext<Self>, plan: &LicensePlan, tenant_id: TenantId) -> Option<LicenseNow> {
+        let options = patience::last_look(format!("look at {} once more", plan.stripe_subscription_id));
+        Self::import(ctx, plan, tenant_id, options).await.ok()
+    }
+
+    /// Releases a schedule of a subscription that has so many licences.
     async fn release(
         ctx: &mut WorkflowContext<Self>,
         plan: &LicensePlan,
-        schedule: &SubscriptionScheduleId,
+        (schedule, from): (&SubscriptionScheduleId, LicenseCount),
         when: When,
     ) -> Result<(), Ending> {
         Self::begin(ctx, LicenseStep::ReleaseSchedule);
@@ -199,7 +224,7 @@ impl ChangeLicense {
         let of = ScheduleToRelease {
             stripe_subscription_id: plan.stripe_subscription_id.clone(),
             stripe_schedule_id: schedule.clone(),
-            from: plan.from,
+            from,
         };
         let released = ctx.execute_activity(LicenseSteps::release_schedule, of, options).await;
         released.map_err(Ending::of_a_write)?;
@@ -273,8 +298,9 @@ impl ChangeLicense {
         Self::begin(ctx, LicenseStep::CloseLicenseRequest);
         let options = When::Regardless.apply(patience::database("note what came of it"));
         let closed = ClosedLicenseRequest { tenant_id, ended };
-        let _ = ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await;
-        Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        if ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await.is_ok() {
+            Self::done(ctx, LicenseStep::CloseLicenseRequest);
+        }
     }
 
     fn begin(ctx: &mut WorkflowContext<Self>, step: LicenseStep) {
@@ -326,12 +352,12 @@ impl When {
     }
 }
 
-/// What came of a step that takes something back.
-fn came_of(done: String, taken: Result<(), Ending>) -> String {
+/// What came of a step that takes something back, in the words for a good and a bad end.
+fn came_of(what: &str, (good, bad): (&str, &str), taken: Result<(), Ending>) -> String {
     match taken {
-        Ok(()) => done,
-        Err(Ending::Failed(error)) => format!("it was tried in vain that {done} ({}: {})", error.kind, error.message),
-        Err(Ending::Cancelled) => format!("it was tried in vain that {done} (cancelled)"),
+        Ok(()) => format!("{what} {good}"),
+        Err(Ending::Failed(error)) => format!("{what} {bad} ({}: {})", error.kind, error.message),
+        Err(Ending::Cancelled) => format!("{what} {bad} (cancelled)"),
     }
 }
 

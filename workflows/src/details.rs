@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use domain::change_license::ChangeLicenseState;
 use domain::create_tenant::{CreateTenantState, Step};
 use domain::reconcile::{DriftKind, ReconcileState};
+use domain::import_customers::{ImportState, Outcome, TenantProgress};
+use domain::import_subscription::ImportSubscriptionState;
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
 
 /// Two spaces at a line's end break it in markdown.
@@ -20,6 +22,18 @@ pub(crate) fn of(subject: &str, state: &CreateTenantState) -> String {
         format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
     ];
     lines.extend(state.step.map(|step| format!("**Under way** {}", under_way(step))));
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
+/// What one subscription's import is about and where it stands.
+pub(crate) fn of_import(subject: &str, state: &ImportSubscriptionState) -> String {
+    let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
+    let mut lines = vec![
+        format!("**Import** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Done** {}", if done.is_empty() { "nothing yet".to_owned() } else { done.join(", ") }),
+    ];
+    lines.extend(state.step.map(|step| format!("**Under way** {}", step.as_str())));
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
     lines.join(LINE_BREAK)
 }
@@ -49,6 +63,16 @@ pub(crate) fn of_reconcile(state: &ReconcileState) -> String {
         format!("**Pages of Stripe's lists** {}", state.pages),
         format!("**Drift** {} found, {} repaired", by_kind(&state.drift.found), by_kind(&state.drift.repaired)),
         format!("**Events** {} fed, {} pruned", progress.events_fed, progress.events_pruned),
+/// What an import of customers is about and where it stands.
+pub(crate) fn of_customers(subject: &str, state: &ImportState) -> String {
+    let TenantProgress { tenants, judged, totals, follow_ups, tagged, read_again } = state.progress;
+    let outcomes: Vec<_> = Outcome::ALL.map(|outcome| format!("{} {outcome}", totals.of(outcome))).into();
+    let mut lines = vec![
+        format!("**Import** {}", if subject.is_empty() { "not readable" } else { subject }),
+        format!("**Phase** {}{}", state.phase.as_str(), if state.stopping { ", stopping" } else { "" }),
+        format!("**Read** {} pages, {} objects", state.pages, state.rows),
+        format!("**Tenants** {judged} of {tenants} judged; {}", outcomes.join(", ")),
+        format!("**Follow-ups** {follow_ups} left; {tagged} tagged, {read_again} read once more"),
     ];
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
     lines.join(LINE_BREAK)

@@ -14,7 +14,7 @@ const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Stripe forgets a key after a day, so what was sent under it must not be sent again later.
 const TWENTY_HOURS: Duration = Duration::from_secs(20 * 60 * 60);
 const ONE_HOUR: Duration = Duration::from_secs(60 * 60);
-/// Of a step that asks Stripe.
+/// Of a step that asks Stripe, or Postgres many times.
 const ONE_TRY: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -22,6 +22,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A step that asks Postgres.
 pub(crate) fn database(summary: impl Into<String>) -> ActivityOptions {
     patient(Duration::from_secs(5), SEVEN_DAYS, summary.into())
+}
+
+/// A step that asks Postgres many times.
+pub(crate) fn long_database(summary: impl Into<String>) -> ActivityOptions {
+    patient(ONE_TRY, SEVEN_DAYS, summary.into())
 }
 
 /// A step that asks Stripe.

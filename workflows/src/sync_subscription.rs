@@ -90,7 +90,7 @@ impl SyncSubscription {
     /// Where it stands.
     #[query(name = "state")]
     pub fn state(&self, _ctx: &WorkflowContextView) -> SyncSubscriptionState {
-        SyncSubscriptionState { waiting: u32::try_from(self.waiting.len()).unwrap_or(u32::MAX), ..self.state.clone() }
+        SyncSubscriptionState { waiting: self.waiting.len(), ..self.state.clone() }
     }
 
     /// Reads until nothing waits. Answers the next run's input where one has to go on.

@@ -85,6 +85,12 @@ impl Refusal {
         Self::invalid(param, format!("No such {noun}: '{id}'")).coded("resource_missing")
     }
 
+    /// The subscription will not be billed again.
+    pub(crate) fn no_upcoming(customer: &str) -> Self {
+        let refusal = Self::not_allowed(format!("No upcoming invoices for customer: {customer}"));
+        Self { status: StatusCode::NOT_FOUND, ..refusal.coded("invoice_upcoming_none") }
+    }
+
     /// What a path without an id leads to is not there.
     pub(crate) fn missing(path: &str) -> Self {
         let refusal = Self::not_allowed(format!("No such resource: '{path}'")).coded("resource_missing");

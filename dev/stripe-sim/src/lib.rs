@@ -10,11 +10,12 @@
 //! come late, twice, out of order or never (`serve::delivery_orders` lists the routes), a pace, and
 //! many requests in one go.
 //!
-//! What it leaves out: pending updates, backdated schedules, setup intents, taxes, discounts, tiers,
-//! connected accounts (events of theirs can be made by hand), search, usage, disputes and refunds.
-//! What it does not do it refuses: a parameter that it would ignore is unknown to it, and so is a
-//! webhook endpoint's or a client's version whose shapes it cannot render. A refused request changes
-//! nothing, except that a payment which was tried and declined stays tried.
+//! What it leaves out: pending updates, previews of subscriptions that are yet to be sold, backdated
+//! schedules, setup intents, taxes, discounts, tiers, connected accounts (events of theirs can be made
+//! by hand), search beyond the texts of customers, usage, disputes and refunds. What it does not do it
+//! refuses: a parameter that it would ignore is unknown to it, and so is a webhook endpoint's or a
+//! client's version whose shapes it cannot render. A refused request changes nothing, except that a
+//! payment which was tried and declined stays tried.
 //!
 //! Rooms: `api` has Stripe's endpoints, one module per family of objects; `world` has the state
 //! and what happens in it; `serve` has HTTP, faults, deliveries and the admin routes under

@@ -45,8 +45,17 @@ impl Double {
     /// Holds the next request of that method and path, `before` it is carried out or `after`,
     /// until [`Double::release`].
     pub fn hold(&self, method: &str, path: &str, phase: &str, skip: u64) -> Result<String> {
-        let order = json!({"method": method, "path": path, "phase": phase, "count": 1, "skip": skip});
-        let made = self.admin("POST", "/holds", &order)?;
+        self.order_hold(&json!({"method": method, "path": path, "phase": phase, "count": 1, "skip": skip}))
+    }
+
+    /// Holds every request of that method and path `before` it is carried out, so that none gets
+    /// through however often it is tried, until [`Double::release`].
+    pub fn hold_all(&self, method: &str, path: &str) -> Result<String> {
+        self.order_hold(&json!({"method": method, "path": path, "phase": "before", "count": u32::MAX}))
+    }
+
+    fn order_hold(&self, order: &Value) -> Result<String> {
+        let made = self.admin("POST", "/holds", order)?;
         made["id"].as_str().map(str::to_owned).context("no id of the hold")
     }
 

@@ -54,24 +54,32 @@ impl Double {
         self.post(&path, &[item[0], item[1], ("proration_behavior", "none")]).map(drop)
     }
 
-    /// Has the quantity of a subscription's only item change when its period ends.
-    pub fn schedule_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
+    /// Has the quantity of each item that has one change when the period ends, the way licences are
+    /// given back. Answers the schedule's id.
+    pub fn schedule_quantity(&self, subscription: &str, quantity: i64) -> Result<String> {
         let made = self.post("/subscription_schedules", &[("from_subscription", subscription)])?;
         let (id, phase) = (made["id"].as_str().context("a schedule")?, &made["phases"][0]);
-        let (start, end) = (phase["start_date"].to_string(), phase["end_date"].to_string());
-        let item = &phase["items"][0];
-        let (price, now) = (item["price"].as_str().context("a price")?, item["quantity"].to_string());
-        let form = [
-            ("end_behavior", "release"),
-            ("phases[0][start_date]", &start),
-            ("phases[0][end_date]", &end),
-            ("phases[0][items][0][price]", price),
-            ("phases[0][items][0][quantity]", &now),
-            ("phases[1][items][0][price]", price),
-            ("phases[1][items][0][quantity]", &quantity.to_string()),
-            ("phases[1][proration_behavior]", "none"),
+        let mut form = vec![
+            ("end_behavior".to_owned(), "release".to_owned()),
+            ("phases[1][proration_behavior]".to_owned(), "none".to_owned()),
         ];
-        self.post(&format!("/subscription_schedules/{id}"), &form).map(drop)
+        // The phase that runs stays as it is.
+        for moment in ["start_date", "end_date", "trial_end"] {
+            let at = phase[moment].as_i64();
+            form.extend(at.map(|at| (format!("phases[0][{moment}]"), at.to_string())));
+        }
+        for (n, item) in phase["items"].as_array().context("its items")?.iter().enumerate() {
+            let price = item["price"].as_str().context("a price")?;
+            let now = item["quantity"].as_i64();
+            for (place, quantity) in [(0, now), (1, now.map(|_| quantity))] {
+                let field = |name| format!("phases[{place}][items][{n}][{name}]");
+                form.push((field("price"), price.to_owned()));
+                form.extend(quantity.map(|quantity| (field("quantity"), quantity.to_string())));
+            }
+        }
+        let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.post(&format!("/subscription_schedules/{id}"), &form)?;
+        Ok(id.to_owned())
     }
 
     /// Changes the quantity, and holds the read that the change will lead to.

@@ -192,8 +192,9 @@ impl<'a> Buyer<'a> {
     /// Another quantity from the period's end on, the way licences are given back.
     fn schedule(&mut self, chance: &mut Chance) -> Result<String> {
         let id = self.a_subscription(chance)?;
-        let made = self.double.post("/subscription_schedules", &[("from_subscription", &id)])?;
-        schedule_quantity(self.double, &made, chance.below(10) as i64)
+        let quantity = chance.below(10) as i64;
+        let schedule = self.double.schedule_quantity(&id, quantity)?;
+        Ok(format!("{schedule} will bring {quantity}"))
     }
 
     fn release(&mut self, chance: &mut Chance) -> Result<String> {
@@ -243,29 +244,6 @@ impl<'a> Buyer<'a> {
         let path = format!("/subscriptions?customer={}&status=all&limit=100&expand[]=data.schedule", self.id);
         Ok(self.double.get(&path)?["data"].as_array().cloned().unwrap_or_default())
     }
-}
-
-/// The phase that runs stays as it is, and the next one, a period long, has another quantity.
-pub(crate) fn schedule_quantity(double: &Double, schedule: &Value, quantity: i64) -> Result<String> {
-    let (id, phase) = (schedule["id"].as_str().unwrap_or_default(), &schedule["phases"][0]);
-    let mut form: Form = vec![
-        ("end_behavior".to_owned(), "release".to_owned()),
-        ("phases[0][start_date]".to_owned(), phase["start_date"].to_string()),
-        ("phases[0][end_date]".to_owned(), phase["end_date"].to_string()),
-    ];
-    if !phase["trial_end"].is_null() {
-        form.push(("phases[0][trial_end]".to_owned(), phase["trial_end"].to_string()));
-    }
-    for (n, item) in phase["items"].as_array().into_iter().flatten().enumerate() {
-        for (place, quantity) in [(0, item["quantity"].as_i64()), (1, item["quantity"].as_i64().map(|_| quantity))] {
-            let field = |name| format!("phases[{place}][items][{n}][{name}]");
-            form.push((field("price"), item["price"].as_str().unwrap_or_default().to_owned()));
-            form.extend(quantity.map(|quantity| (field("quantity"), quantity.to_string())));
-        }
-    }
-    form.push(("phases[1][proration_behavior]".to_owned(), "none".to_owned()));
-    double.post(&format!("/subscription_schedules/{id}"), &borrowed(&form))?;
-    Ok(format!("{id} will bring {quantity}"))
 }
 
 fn borrowed(form: &[(String, String)]) -> Vec<(&str, &str)> {

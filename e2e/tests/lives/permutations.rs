@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::books::Books;
-use crate::buyer::schedule_quantity;
 use crate::life::new_events;
 use crate::oracle::{self, Count};
 use crate::product::{Batch, Ended, Read};
@@ -62,15 +61,9 @@ impl Scene {
             Created => {
                 self.subscription = double.subscription(&self.customer, &self.shop.prices.licenses[0], 10)?;
             }
-            MoreSeats => {
-                let item = double.get(&path)?["items"]["data"][0]["id"].as_str().unwrap_or_default().to_owned();
-                double.post(&path, &[("items[0][id]", &item), ("items[0][quantity]", "15")])?;
-            }
+            MoreSeats => double.set_quantity(&self.subscription, 15)?,
             Tagged => drop(double.post(&path, &[("metadata[tenant_id]", &self.tenant)])?),
-            Scheduled => {
-                let made = double.post("/subscription_schedules", &[("from_subscription", &self.subscription)])?;
-                schedule_quantity(double, &made, 4)?;
-            }
+            Scheduled => drop(double.schedule_quantity(&self.subscription, 4)?),
             ScheduleApplied => double.advance(MONTH_AND_A_DAY)?,
             Deleted => drop(double.delete(&path)?),
         }

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use chrono::DateTime;
 use domain::audit::Origin;
 use domain::create_tenant::RunError;
-use domain::event::EventKind;
+use domain::event::{Envelope, EventKind, Subject};
 use domain::failure::{Classify, FailureKind, Retry};
 use domain::ids::{EventId, StripeSubscriptionId, TenantId};
 use domain::steps::{EventsOf, FailedEvents, NewTenant, SyncedSubscription};
 use domain::stripe::StripeSubscription;
 use domain::sync_subscription::Handled;
-use store::{NewEvent, Parking, Store, Subject, Sync, Synced, Ticket};
+use store::{NewEvent, Parking, Store, Sync, Synced, Ticket};
 use stripe_gateway::Stripe;
 
 use crate::shop::RUNTIME;
@@ -78,19 +78,18 @@ impl Batch {
 impl Product {
     /// Takes an event in, as the shim does. The second of the same id is not stored.
     pub(crate) fn take_in(&self, event: &str, subscription: &str, twin_of: Option<&str>) -> Result<()> {
-        let event = NewEvent {
+        let envelope = Envelope {
             id: event.parse()?,
             event_type: "customer.subscription.updated".to_owned(),
-            payload: Vec::new(),
             kind: if twin_of.is_some() { EventKind::Thin } else { EventKind::Snapshot },
             created: DateTime::UNIX_EPOCH,
             livemode: false,
             account: None,
             api_version: None,
             snapshot_event: twin_of.map(str::parse).transpose()?,
-            subject: Subject::Sync(subscription.parse()?),
+            subject: Subject::Subscription(subscription.parse()?),
         };
-        RUNTIME.block_on(self.store.take_in(&[event], Duration::ZERO))?;
+        RUNTIME.block_on(self.store.take_in(&[NewEvent { envelope, payload: Vec::new() }], Duration::ZERO))?;
         Ok(())
     }
 

@@ -16,9 +16,9 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{CreateTenant, Reconcile, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, Reconcile, SyncSubscription};
 
-use crate::{reconcile_runs, sync_runs};
+use crate::{license_runs, reconcile_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -114,6 +114,13 @@ fn cancelled_reconciliations() -> Result<(Vec<World>, Named)> {
     Ok((vec![stopped], all))
 }
 
+fn license_changes() -> Result<(Vec<World>, Named)> {
+    let plain = named("histories-license").start()?;
+    let stopped = named("histories-license-stopped").setting("TENANTRY_HOLD_AT", "after:attachSchedule").start()?;
+    let all = [license_runs::runs(&plain)?, license_runs::taken_back(&plain)?, license_runs::cancelled(&stopped)?];
+    Ok((vec![plain, stopped], all.concat()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("create_tenant", onboardings).await
@@ -128,6 +135,11 @@ async fn todays_syncs_and_the_recorded_ones_replay() -> Result<()> {
 async fn todays_reconciliations_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("reconcile", reconciliations).await?;
     replay_all("reconcile", cancelled_reconciliations).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_changes_of_licences_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("change_license", license_changes).await
 }
 
 async fn replay_all(workflow: &str, runs: fn() -> Result<(Vec<World>, Named)>) -> Result<()> {
@@ -157,6 +169,9 @@ async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
         ("sync_subscription.whole", "syncSubscription"),
         ("sync_subscription.failed", "failEvents"),
         ("sync_subscription.anew", "syncSubscription"),
+        ("change_license.over_a_waiting_one", "setLicenseQuantity"),
+        ("change_license.declined", "writeSchedule"),
+        ("change_license.cancelled", "releaseSchedule"),
     ] {
         let recorded = fs::read_to_string(folder().join(format!("{history}.json")))?;
         let step = format!("{{\"name\":\"{step}\"}}");
@@ -175,6 +190,7 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
         let options = WorkflowReplayerOptions::new()
             .register_workflow::<CreateTenant>()?
             .register_workflow::<SyncSubscription>()?
+            .register_workflow::<ChangeLicense>()?
             .register_workflow::<Reconcile>()?;
         let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;

@@ -2,6 +2,7 @@
 //! may change under a run that is under way.
 
 mod histories;
+mod license_runs;
 mod names;
 mod reconcile_runs;
 mod sync_runs;

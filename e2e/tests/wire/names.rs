@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use domain::change_license::LicenseStep;
 use domain::create_tenant::Step;
 use domain::failure::FailureKind;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{CreateTenant, Reconcile, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, Reconcile, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -37,11 +38,14 @@ fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
     assert_eq!(WorkflowDefinition::name(&Reconcile::run), names::workflow::RECONCILE);
     assert_eq!(QueryDefinition::name(&Reconcile::state), names::query::STATE);
+    assert_eq!(WorkflowDefinition::name(&ChangeLicense::run), names::workflow::CHANGE_LICENSE_COUNT);
+    assert_eq!(QueryDefinition::name(&ChangeLicense::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&CreateTenant::state), names::query::STATE);
     assert_eq!(QueryDefinition::name(&SyncSubscription::state), names::query::STATE);
     assert_eq!(SignalDefinition::name(&SyncSubscription::subscription_event), names::signal::SUBSCRIPTION_EVENT);
-    for step in Step::ALL {
-        assert!(LISTED.contains(&format!("activity {}\n", step.as_str())), "{step:?} is no activity");
+    let steps = Step::ALL.map(Step::as_str).into_iter().chain(LicenseStep::ALL.map(LicenseStep::as_str));
+    for step in steps {
+        assert!(LISTED.contains(&format!("activity {step}\n")), "{step} is no activity");
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a replay would do, before it does it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
 
 use domain::event::EventStatus;
 use serde::Serialize;
@@ -9,7 +8,7 @@ use store::EventRow;
 
 use super::list::Event;
 use super::words;
-use crate::exit::Exit;
+use crate::confirm;
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::screen;
@@ -58,15 +57,9 @@ impl Plan {
 
     /// Whether to go on: asked where somebody can answer.
     pub(super) fn confirmed(&self) -> Result<bool, Failure> {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            let message = format!("{} would be handled again, and nobody can be asked here", words::events(self.len()));
-            return Err(Failure::new(Exit::Usage, message, "add --yes; or look at them first with --dry-run"));
-        }
-        eprint!("{}\n\nHandle them again? [y/N] ", self.text());
-        let _ = std::io::stderr().flush();
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        let what = format!("{} would be handled again", words::events(self.len()));
+        confirm::refuse_unasked(&what, "--dry-run")?;
+        Ok(confirm::said_yes(&self.text(), "Handle them again?"))
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
             output.print(&run);
             Err(run.already(&temporal))
         }
-        Err(error) => Err(not_started(error, &temporal)),
+        Err(error) => Err(not_started(&error, &temporal)),
     }
 }
 

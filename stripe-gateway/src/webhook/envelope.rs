@@ -1,42 +1,17 @@
-//! What an event says of itself, whichever kind it is and whatever API version wrote it.
+//! Reads what an event says of itself, whichever kind it is and whatever API version wrote it.
 
 use chrono::{DateTime, Utc};
-use domain::event::EventKind;
+use domain::event::{Envelope, EventKind};
 use domain::ids::EventId;
 
 use super::strict_json::Json;
-use super::subject::{self, Subject};
+use super::subject;
 
 /// The longest text that a column takes without a second thought.
 const TEXT_BYTES_MAX: usize = 255;
 
 /// The end of the year 9999: beyond it, chrono and Postgres write dates in ways of their own.
 const CREATED_MAX: i64 = 253_402_300_799;
-
-/// An event: a snapshot (<https://docs.stripe.com/api/events/object>) or a thin one
-/// (<https://docs.stripe.com/event-destinations#thin-events>).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
-    /// Its id.
-    pub id: EventId,
-    /// How it tells.
-    pub kind: EventKind,
-    /// What happened, e.g. `customer.subscription.updated`. At most 255 visible ASCII characters,
-    /// as are the other texts.
-    pub event_type: String,
-    /// When, by Stripe's clock.
-    pub created: DateTime<Utc>,
-    /// Whether money is real.
-    pub livemode: bool,
-    /// The connected account it belongs to; none is our own. A thin event calls it `context`.
-    pub account: Option<String>,
-    /// The API version that a snapshot was written in.
-    pub api_version: Option<String>,
-    /// The snapshot that tells of the same change as this thin event.
-    pub snapshot_event: Option<EventId>,
-    /// Whom it concerns.
-    pub subject: Subject,
-}
 
 /// Why a body is no event. It repeats nothing of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -80,30 +55,28 @@ impl EnvelopeError {
     }
 }
 
-impl Envelope {
-    /// The event that `body` is. Fields and types that we do not know are left alone, since Stripe
-    /// adds some at any time.
-    pub fn parse(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let event = Json::parse(body)?;
-        let kind = kind(&event)?;
-        let event_type = text(&event, "type")?.ok_or_else(|| not_text("type"))?;
-        let (account, api_version, twin) = match kind {
-            EventKind::Snapshot => ("account", text(&event, "api_version")?, None),
-            EventKind::Thin => ("context", None, subject::id(event.get("snapshot_event"))),
-        };
-        Ok(Self {
-            id: id(&event)?,
-            kind,
-            created: created(&event, kind)?,
-            livemode: livemode(&event)?,
-            account: text(&event, account)?,
-            api_version,
-            // A link that leads nowhere is none; the event is still good.
-            snapshot_event: twin.and_then(|id| id.parse().ok()),
-            subject: Subject::of(&event_type, &event),
-            event_type,
-        })
-    }
+/// The event that `body` is. Fields and types that we do not know are left alone, since Stripe adds
+/// some at any time.
+pub fn read_envelope(body: &[u8]) -> Result<Envelope, EnvelopeError> {
+    let event = Json::parse(body)?;
+    let kind = kind(&event)?;
+    let event_type = text(&event, "type")?.ok_or_else(|| not_text("type"))?;
+    let (account, api_version, twin) = match kind {
+        EventKind::Snapshot => ("account", text(&event, "api_version")?, None),
+        EventKind::Thin => ("context", None, subject::id(event.get("snapshot_event"))),
+    };
+    Ok(Envelope {
+        id: id(&event)?,
+        kind,
+        created: created(&event, kind)?,
+        livemode: livemode(&event)?,
+        account: text(&event, account)?,
+        api_version,
+        // A link that leads nowhere is none; the event is still good.
+        snapshot_event: twin.and_then(|id| id.parse().ok()),
+        subject: subject::of(&event_type, &event),
+        event_type,
+    })
 }
 
 fn kind(event: &Json<'_>) -> Result<EventKind, EnvelopeError> {

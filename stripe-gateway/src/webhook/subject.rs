@@ -1,5 +1,6 @@
 //! Which subscription an event speaks of. Another kind of event is one more line in [`ROUTES`].
 
+use domain::event::Subject;
 use domain::ids::{Kind, StripeSubscriptionId, SubscriptionSchedule};
 
 use super::strict_json::Json;
@@ -50,27 +51,16 @@ pub(crate) const LISTED_TYPES: [&str; 18] = [
 
 const INVOICE: [&str; 2] = ["/data/object/parent/subscription_details/subscription", "/data/object/subscription"];
 
-/// Whom an event concerns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The subscription to look at.
-    Subscription(StripeSubscriptionId),
-    /// Nobody of ours, and why, in words for the event's row.
-    Nobody(String),
-}
-
-impl Subject {
-    /// What the event of that type names.
-    pub(super) fn of(event_type: &str, event: &Json<'_>) -> Self {
-        let Some((_, places)) = ROUTES.iter().find(|(kind, _)| covers(kind, event_type)) else {
-            return Self::Nobody("no licence depends on events of this type".to_owned());
-        };
-        let named: Vec<_> = places.iter().filter_map(|place| id(event.at(place))).collect();
-        match named.iter().find_map(|id| subscription(id)) {
-            Some(subscription) => Self::Subscription(subscription),
-            None if named.is_empty() => Self::Nobody("it names no subscription".to_owned()),
-            None => Self::Nobody("what it names is not the id of a subscription (`sub_…`)".to_owned()),
-        }
+/// Whom the event of that type concerns.
+pub(super) fn of(event_type: &str, event: &Json<'_>) -> Subject {
+    let Some((_, places)) = ROUTES.iter().find(|(kind, _)| covers(kind, event_type)) else {
+        return Subject::Nobody("no licence depends on events of this type".to_owned());
+    };
+    let named: Vec<_> = places.iter().filter_map(|place| id(event.at(place))).collect();
+    match named.iter().find_map(|id| subscription(id)) {
+        Some(subscription) => Subject::Subscription(subscription),
+        None if named.is_empty() => Subject::Nobody("it names no subscription".to_owned()),
+        None => Subject::Nobody("what it names is not the id of a subscription (`sub_…`)".to_owned()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which bodies are events, and what they say of themselves.
 
-use domain::event::EventKind;
+use domain::event::{Envelope, EventKind, Subject};
 use serde_json::{Value, json};
-use stripe_gateway::{Envelope, EnvelopeError, Subject};
+use stripe_gateway::{EnvelopeError, read_envelope};
 
 fn snapshot() -> Value {
     json!({
@@ -22,12 +22,12 @@ fn thin() -> Value {
 /// The event with one field put in, or replaced.
 fn with(mut event: Value, field: &str, value: Value) -> Result<Envelope, EnvelopeError> {
     event[field] = value;
-    Envelope::parse(event.to_string().as_bytes())
+    read_envelope(event.to_string().as_bytes())
 }
 
 fn without(mut event: Value, field: &str) -> Result<Envelope, EnvelopeError> {
     event.as_object_mut().expect("an object").remove(field).expect("the field was there");
-    Envelope::parse(event.to_string().as_bytes())
+    read_envelope(event.to_string().as_bytes())
 }
 
 fn wrong_field(read: Result<Envelope, EnvelopeError>) -> &'static str {
@@ -39,7 +39,7 @@ fn wrong_field(read: Result<Envelope, EnvelopeError>) -> &'static str {
 
 #[test]
 fn a_snapshot_is_read() {
-    let read = Envelope::parse(snapshot().to_string().as_bytes());
+    let read = read_envelope(snapshot().to_string().as_bytes());
     let expected = Envelope {
         id: "evt_1".parse().expect("an id"),
         kind: EventKind::Snapshot,
@@ -58,7 +58,7 @@ fn a_snapshot_is_read() {
 
 #[test]
 fn a_thin_event_is_read() {
-    let read = Envelope::parse(thin().to_string().as_bytes());
+    let read = read_envelope(thin().to_string().as_bytes());
     let expected = Envelope {
         id: "evt_test_2".parse().expect("an id"),
         kind: EventKind::Thin,
@@ -101,11 +101,11 @@ fn numbers_of_any_size_may_stand_where_nobody_looks() {
     let numbers = ["1e400", "-1E-400", "0.1e+7", "123456789012345678901234567890", &"9".repeat(5000), "-0", "0.0"];
     for number in numbers {
         let body = snapshot().to_string().replacen('{', &format!("{{\"unknown\":{number},"), 1);
-        assert!(Envelope::parse(body.as_bytes()).is_ok(), "{number}");
+        assert!(read_envelope(body.as_bytes()).is_ok(), "{number}");
     }
     for number in ["01", "1.", ".5", "+1", "1e", "--1", "1-1", "0x10", "1_000", "Infinity", "NaN", "-", "1e5.5"] {
         let body = snapshot().to_string().replacen('{', &format!("{{\"unknown\":{number},"), 1);
-        assert_eq!(Envelope::parse(body.as_bytes()), Err(EnvelopeError::NotJson), "{number}");
+        assert_eq!(read_envelope(body.as_bytes()), Err(EnvelopeError::NotJson), "{number}");
     }
 }
 
@@ -155,7 +155,7 @@ fn times_are_those_that_a_column_takes() {
     }
     for number in ["-0", "1e9", "1717000000.0", &"9".repeat(5000)] {
         let body = snapshot().to_string().replace("1717000000", number);
-        assert_eq!(wrong_field(Envelope::parse(body.as_bytes())), "created", "{number}");
+        assert_eq!(wrong_field(read_envelope(body.as_bytes())), "created", "{number}");
     }
     for created in
         ["2026-10-03T09:14:27Z", "2026-10-03T09:14:27.000000001Z", "2026-10-03T11:14:27+02:00", "1970-01-01T00:00:00Z"]
@@ -177,7 +177,7 @@ fn what_is_no_event_is_refused() {
     }
     assert_eq!(without(snapshot(), "object"), Err(EnvelopeError::NotAnEvent));
     for body in ["{}", "[]", "null", "\"event\"", "1", "[{\"object\": \"event\"}]"] {
-        assert_eq!(Envelope::parse(body.as_bytes()), Err(EnvelopeError::NotAnEvent), "{body}");
+        assert_eq!(read_envelope(body.as_bytes()), Err(EnvelopeError::NotAnEvent), "{body}");
     }
 }
 
@@ -202,10 +202,10 @@ fn what_is_no_json_is_refused() {
     let behind = [format!("{event}{event}"), format!("{event}x"), format!("{event}\u{0}"), format!("{event}//")];
     let texts = bodies.into_iter().chain(strings).map(str::to_owned);
     for body in texts.chain(cut).chain(behind) {
-        assert_eq!(Envelope::parse(body.as_bytes()), Err(EnvelopeError::NotJson), "{body}");
+        assert_eq!(read_envelope(body.as_bytes()), Err(EnvelopeError::NotJson), "{body}");
     }
     for body in [&b"\xff"[..], b"{\"id\": \"\xc3\x28\"}", b"\"\xed\xa0\x80\"", b"{}\xfe", b"\x1f\x8b\x08"] {
-        assert_eq!(Envelope::parse(body), Err(EnvelopeError::NotUtf8), "{body:?}");
+        assert_eq!(read_envelope(body), Err(EnvelopeError::NotUtf8), "{body:?}");
     }
 }
 
@@ -220,10 +220,10 @@ fn a_key_stands_once_in_an_object_at_any_depth() {
         event.replacen('{', "{\"\":0,\"\":0,", 1),
     ];
     for body in bodies {
-        assert_eq!(Envelope::parse(body.as_bytes()), Err(EnvelopeError::DuplicateKey), "{body}");
+        assert_eq!(read_envelope(body.as_bytes()), Err(EnvelopeError::DuplicateKey), "{body}");
     }
     let apart = event.replacen('{', "{\"x\":[{\"a\":1},{\"a\":1}],\"Id\":1,", 1);
-    assert!(Envelope::parse(apart.as_bytes()).is_ok());
+    assert!(read_envelope(apart.as_bytes()).is_ok());
 }
 
 /// Around the event's own object there is room for 126 lists more, as with serde_json.
@@ -233,13 +233,13 @@ fn nesting_has_an_end() {
         let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         snapshot().to_string().replacen('{', &format!("{{\"x\":{deep},"), 1)
     };
-    assert!(serde_json::from_str::<Value>(&nested(126)).is_ok() && Envelope::parse(nested(126).as_bytes()).is_ok());
+    assert!(serde_json::from_str::<Value>(&nested(126)).is_ok() && read_envelope(nested(126).as_bytes()).is_ok());
     for depth in [127, 128, 100_000] {
         assert!(serde_json::from_str::<Value>(&nested(depth)).is_err());
-        assert_eq!(Envelope::parse(nested(depth).as_bytes()), Err(EnvelopeError::TooDeep), "{depth}");
+        assert_eq!(read_envelope(nested(depth).as_bytes()), Err(EnvelopeError::TooDeep), "{depth}");
     }
     for bomb in ["[", "{\"a\":", "[{\"a\":", "[[],"] {
-        assert_eq!(Envelope::parse(bomb.repeat(100_000).as_bytes()), Err(EnvelopeError::TooDeep), "{bomb}");
+        assert_eq!(read_envelope(bomb.repeat(100_000).as_bytes()), Err(EnvelopeError::TooDeep), "{bomb}");
     }
 }
 

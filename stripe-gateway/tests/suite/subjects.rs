@@ -1,10 +1,11 @@
 //! Which subscription an event leads to, whatever API version wrote it.
 
+use domain::event::Subject;
 use serde_json::{Value, json};
-use stripe_gateway::{Envelope, Subject};
+use stripe_gateway::read_envelope;
 
 fn subject(body: &[u8]) -> Subject {
-    Envelope::parse(body).expect("an event").subject
+    read_envelope(body).expect("an event").subject
 }
 
 fn named(id: &str) -> Subject {

@@ -52,6 +52,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     call.world.insert(Kind::Customer, customer);
     attach_all(call.world, call.params, &id)?;
+    call.world.index_later(&id, &Value::Null);
     call.world.emit("customer.created", Kind::Customer, &id);
     Ok(call.world.presented(Kind::Customer, &id))
 }
@@ -63,6 +64,7 @@ pub(super) fn new_customer(world: &mut World, email: Value, name: Value) -> Stri
     customer["name"] = name;
     let id = text(&customer, "id").to_owned();
     world.insert(Kind::Customer, customer);
+    world.index_later(&id, &Value::Null);
     world.emit("customer.created", Kind::Customer, &id);
     id
 }
@@ -212,6 +214,7 @@ fn update(call: &mut Call<'_>) -> Answer {
     attach_all(call.world, call.params, &id)?;
     keep_payment_fields(call.world, &id, &mut customer);
     call.world.set(Kind::Customer, &id, customer);
+    call.world.index_later(&id, &before);
     call.world.emit_change("customer.updated", Kind::Customer, &id, &before);
     Ok(call.world.presented(Kind::Customer, &id))
 }

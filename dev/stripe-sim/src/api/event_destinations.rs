@@ -8,7 +8,6 @@ use crate::error::{Answer, Refusal};
 use crate::params::Params;
 use crate::world::kind::Kind;
 use crate::world::text;
-use crate::world::time::rfc3339;
 
 const AT_CREATION: &[&str] = &[
     "description",
@@ -44,27 +43,11 @@ fn create(call: &mut Call<'_>) -> Answer {
     webhook_endpoints::check_url(url)?;
     let types = thin_types(params)?;
     let (id, secret) = (call.world.new_id(Kind::EventDestination), call.world.new_secret());
-    let now = rfc3339(call.world.now());
-    let destination = json!({
-        "id": id,
-        "object": "v2.core.event_destination",
-        "_secret": secret,
-        "_url": url,
-        "created": now,
-        "description": params.str("description").unwrap_or_default(),
-        "enabled_events": types,
-        "event_payload": "thin",
-        "events_from": ["@self"],
-        "livemode": call.world.livemode,
-        "metadata": fields::new_metadata(params)?,
-        "name": params.required("name")?,
-        "snapshot_api_version": null,
-        "status": "enabled",
-        "status_details": null,
-        "type": "webhook_endpoint",
-        "updated": now,
-        "webhook_endpoint": null,
-    });
+    let mut destination = call.world.new_destination(params.required("name")?, url, &secret);
+    destination["id"] = json!(id);
+    destination["description"] = json!(params.str("description").unwrap_or_default());
+    destination["enabled_events"] = json!(types);
+    destination["metadata"] = fields::new_metadata(params)?;
     call.world.insert(Kind::EventDestination, destination);
     let mut answer = shown(call, &id)?;
     if params.strings("include").iter().any(|field| field == "webhook_endpoint.signing_secret") {

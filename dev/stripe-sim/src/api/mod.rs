@@ -7,11 +7,13 @@
 mod account;
 mod checkout;
 pub(crate) mod checkout_complete;
+mod customer_search;
 mod customers;
 mod event_destinations;
 mod events;
 mod fields;
 mod invoice_items;
+mod invoice_preview;
 mod invoices;
 mod payment_intents;
 pub(crate) use payment_intents::follow;
@@ -61,10 +63,12 @@ impl Call<'_> {
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     checkout::ROUTES,
+    customer_search::ROUTES,
     customers::ROUTES,
     event_destinations::ROUTES,
     events::ROUTES,
     invoice_items::ROUTES,
+    invoice_preview::ROUTES,
     invoices::ROUTES,
     payment_intents::ROUTES,
     payment_methods::ROUTES,

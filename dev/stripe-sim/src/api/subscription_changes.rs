@@ -17,8 +17,10 @@ pub(super) const BEHAVIORS: &[&str] = &["allow_incomplete", "default_incomplete"
 
 /// How a change is to be paid.
 pub(super) struct Terms<'p> {
-    proration: Proration,
+    pub(super) proration: Proration,
     behavior: &'p str,
+    /// From when on the rest of the period is settled; now, where it is not said.
+    from: Option<i64>,
 }
 
 impl<'p> Terms<'p> {
@@ -26,6 +28,7 @@ impl<'p> Terms<'p> {
         Ok(Self {
             proration: Proration::of(params.one_of("proration_behavior", Proration::WORDS)?),
             behavior: params.one_of("payment_behavior", BEHAVIORS)?.unwrap_or("allow_incomplete"),
+            from: params.int("proration_date")?,
         })
     }
 }
@@ -53,7 +56,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Answer {
     Ok(call.world.presented(Kind::Subscription, &id))
 }
 
-fn refuse_ended(row: &Value, params: &Params) -> Result<(), Refusal> {
+pub(super) fn refuse_ended(row: &Value, params: &Params) -> Result<(), Refusal> {
     let touches = |name: &String| !matches!(name.as_str(), "metadata" | "cancellation_details" | "expand");
     let touches_more = params.value().as_object().is_some_and(|given| given.keys().any(touches));
     if matches!(text(row, "status"), "canceled" | "incomplete_expired") && touches_more {
@@ -64,7 +67,7 @@ fn refuse_ended(row: &Value, params: &Params) -> Result<(), Refusal> {
 }
 
 /// The end belongs to the schedule; all else may be changed beside it.
-fn refuse_scheduled(row: &Value, params: &Params) -> Result<(), Refusal> {
+pub(super) fn refuse_scheduled(row: &Value, params: &Params) -> Result<(), Refusal> {
     let Some(schedule) = row["schedule"].as_str() else { return Ok(()) };
     if !params.has("cancel_at") && !params.has("cancel_at_period_end") {
         return Ok(());
@@ -93,11 +96,24 @@ fn end_trial_now(world: &mut World, params: &Params, id: &str) -> Result<(), Ref
     Ok(())
 }
 
-/// Applies the item changes, or none of them when the payment is refused.
+/// Applies the item changes and bills them, or none of it when the payment is refused.
 pub(super) fn change_items(world: &mut World, id: &str, items: &[Params], terms: &Terms<'_>) -> Result<(), Refusal> {
     if items.is_empty() {
         return Ok(());
     }
+    let lines = write_items(world, id, items, terms)?;
+    world.settle(id, lines, terms.proration);
+    world.follow_subscription(id);
+    Ok(())
+}
+
+/// Applies the item changes and says what they come to for the rest of the period.
+pub(super) fn write_items(
+    world: &mut World,
+    id: &str,
+    items: &[Params],
+    terms: &Terms<'_>,
+) -> Result<Vec<Line>, Refusal> {
     let subscription = world.get(Kind::Subscription, id).cloned().unwrap_or_default();
     let rows: Vec<Value> = world.item_rows(&subscription).into_iter().cloned().collect();
     let period = rows.first().map(period_of).unwrap_or_default();
@@ -105,16 +121,16 @@ pub(super) fn change_items(world: &mut World, id: &str, items: &[Params], terms:
     for params in items {
         changes.push(ItemChange::parse(world, &rows, params)?);
     }
-    let lines: Vec<Line> = changes.iter().filter_map(|change| change.line(world, id, period)).collect();
+    let from = terms.from.unwrap_or_else(|| world.now());
+    refuse_outside(from, period, terms)?;
+    let lines: Vec<Line> = changes.iter().filter_map(|change| change.line(world, id, period, from)).collect();
     refuse_unpaid(world, &subscription, &lines, terms)?;
     let mut ids: Vec<String> = rows.iter().map(|row| text(row, "id").to_owned()).collect();
     for change in changes {
         change.apply(world, id, period, &mut ids);
     }
     world.set(Kind::Subscription, id, json!({"_items": ids}));
-    world.settle(id, lines, terms.proration);
-    world.follow_subscription(id);
-    Ok(())
+    Ok(lines)
 }
 
 enum ItemChange {
@@ -152,7 +168,7 @@ impl ItemChange {
         Err(Refusal::not_allowed(message))
     }
 
-    fn line(&self, world: &World, subscription: &str, period: (i64, i64)) -> Option<Line> {
+    fn line(&self, world: &World, subscription: &str, period: (i64, i64), from: i64) -> Option<Line> {
         let nothing = |item: &Value| {
             let mut none = item.clone();
             none["quantity"] = json!(0);
@@ -170,7 +186,7 @@ impl ItemChange {
             }
         };
         let is_same = before["quantity"] == after["quantity"] && before["price"] == after["price"];
-        (!is_same).then(|| world.proration_line(&before, &after, world.now()))
+        (!is_same).then(|| world.proration_line(&before, &after, from))
     }
 
     fn apply(self, world: &mut World, subscription: &str, period: (i64, i64), ids: &mut Vec<String>) {
@@ -186,6 +202,14 @@ impl ItemChange {
             Self::Added(item) => ids.push(world.add_item(subscription, &item, period)),
         }
     }
+}
+
+fn refuse_outside(from: i64, (start, end): (i64, i64), terms: &Terms<'_>) -> Result<(), Refusal> {
+    if terms.from.is_none() || (start..=end).contains(&from) {
+        return Ok(());
+    }
+    let message = "Cannot specify proration date outside of the current subscription period.";
+    Err(Refusal::invalid("proration_date", message))
 }
 
 /// A metered price has no quantity; one that is chosen instead of a metered one starts with 1.

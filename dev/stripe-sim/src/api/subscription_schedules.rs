@@ -208,7 +208,7 @@ fn in_force(world: &World, id: &str, verb: &str) -> Result<Value, Refusal> {
     Err(Refusal::not_allowed(message))
 }
 
-fn update(call: &mut Call<'_>) -> Answer {
+pub(super) fn update(call: &mut Call<'_>) -> Answer {
     let (params, id) = (call.params, call.id().to_owned());
     let mut row = in_force(call.world, &id, "update")?;
     let before = call.world.present(&row);

@@ -47,6 +47,7 @@ const AT_UPDATE: &[&str] = &[
     "items[].id",
     "pause_collection.behavior",
     "pause_collection.resumes_at",
+    "proration_date",
 ];
 const FILTERS: &[&str] = &["collection_method", "customer", "plan", "price", "status"];
 const CANCELLATION: &[&str] = &["cancellation_details.comment", "cancellation_details.feedback"];

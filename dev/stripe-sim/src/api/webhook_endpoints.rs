@@ -33,20 +33,9 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     let id = call.world.new_id(Kind::WebhookEndpoint);
     let secret = call.world.new_secret();
-    let mut endpoint = json!({
-        "id": id,
-        "object": "webhook_endpoint",
-        "_secret": secret,
-        "api_version": params.str("api_version"),
-        "application": null,
-        "created": call.world.now(),
-        "description": null,
-        "enabled_events": [],
-        "livemode": call.world.livemode,
-        "metadata": {},
-        "status": "enabled",
-        "url": url,
-    });
+    let mut endpoint = call.world.new_endpoint(url, &secret);
+    endpoint["id"] = json!(id);
+    endpoint["api_version"] = json!(params.str("api_version"));
     write(params, &mut endpoint)?;
     call.world.insert(Kind::WebhookEndpoint, endpoint);
     let mut answer = call.world.presented(Kind::WebhookEndpoint, &id);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::app::{App, lock};
 use super::reply::with_body;
-use super::{batch, delivery_orders, faults, holds, pipeline};
+use super::{batch, delivery_orders, faults, holds, pipeline, search_orders};
 use crate::api::checkout_complete::{Payer, complete};
 use crate::api::follow;
 use crate::error::Refusal;
@@ -37,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/limit", get(show_limit).post(order_limit))
         .route("/batch", batch::route())
         .merge(delivery_orders::router())
+        .merge(search_orders::router())
         .route("/checkout/sessions/{id}/complete", post(complete_session))
         .route("/payment_intents/{id}/authenticate", post(authenticate))
 }

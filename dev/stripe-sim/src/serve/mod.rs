@@ -16,5 +16,6 @@ mod pipeline;
 mod post;
 mod reply;
 pub(crate) mod running;
+mod search_orders;
 mod signature;
 mod state_file;

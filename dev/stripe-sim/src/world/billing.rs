@@ -11,7 +11,7 @@ use super::{World, number, text};
 pub(crate) struct NewInvoice<'a> {
     pub(crate) customer: &'a str,
     pub(crate) subscription: Option<&'a str>,
-    /// `subscription_create`, `subscription_cycle`, `subscription_update` or `manual`.
+    /// `subscription_create`, `subscription_cycle`, `subscription_update`, `upcoming` or `manual`.
     pub(crate) reason: &'a str,
     pub(crate) currency: &'a str,
     pub(crate) lines: Vec<Line>,

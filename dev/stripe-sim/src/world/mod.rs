@@ -4,6 +4,7 @@
 //! names its price by id (`present` puts the price in), a subscription names its items by id, and
 //! fields that begin with `_` are the double's own and never leave it.
 
+mod attempts;
 pub(crate) mod billing;
 pub(crate) mod cards;
 pub(crate) mod deliveries;
@@ -15,10 +16,13 @@ pub(crate) mod list;
 pub(crate) mod payment;
 pub(crate) mod policy;
 pub(crate) mod present;
+mod previewing;
 pub(crate) mod prorating;
 pub(crate) mod receivers;
 pub(crate) mod roll;
 pub(crate) mod scheduling;
+pub(crate) mod search;
+pub(crate) mod search_query;
 pub(crate) mod standing;
 pub(crate) mod subscribing;
 mod table;
@@ -37,6 +41,7 @@ use deliveries::Deliveries;
 use idempotency::Answers;
 use kind::Kind;
 use policy::Policy;
+use search::Lag;
 use table::{Table, Undo};
 use time::Clock;
 
@@ -52,6 +57,8 @@ pub(crate) struct World {
     /// What becomes of the deliveries to come.
     #[serde(default)]
     pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) search_lag: Lag,
     tables: BTreeMap<Kind, Table>,
     seed: u64,
     drawn: u64,
@@ -84,6 +91,7 @@ impl World {
             answers: Answers::default(),
             deliveries: Deliveries::default(),
             policy: Policy::default(),
+            search_lag: Lag::default(),
             tables: BTreeMap::new(),
             seed: RandomState::new().hash_one("seed"),
             drawn: 0,
@@ -106,28 +114,6 @@ impl World {
     /// Notes a write that touches no table.
     pub(crate) fn touch(&mut self) {
         self.revision += 1;
-    }
-
-    /// Does all of it, or nothing of it when it is refused; a payment that was tried stays tried.
-    pub(crate) fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let (drawn, revision) = (self.drawn, self.revision);
-        let (owed, policy) = (self.deliveries.mark(), self.policy.clone());
-        let (is_inner, mark) = (self.written.is_some(), self.written.get_or_insert_default().len());
-        let outcome = work(self);
-        if outcome.as_ref().is_err_and(|refusal| !refusal.keeps_effects()) {
-            let written = self.written.as_mut().map(|written| written.split_off(mark)).unwrap_or_default();
-            for (kind, undo) in written.into_iter().rev() {
-                self.tables.entry(kind).or_default().take_back(undo);
-            }
-            self.deliveries.rewind(&owed);
-            self.policy = policy;
-            self.drawn = drawn;
-            self.revision = revision;
-        }
-        if !is_inner {
-            self.written = None;
-        }
-        outcome
     }
 
     /// Does it under another policy.

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::kind::Kind;
+use super::time::rfc3339;
 use super::versions::Version;
 use super::{World, text};
 
@@ -17,6 +18,47 @@ pub(crate) struct Receiver {
 }
 
 impl World {
+    /// A webhook endpoint, enabled, still without an id and wanting nothing.
+    pub(crate) fn new_endpoint(&self, url: &str, secret: &str) -> Value {
+        json!({
+            "object": "webhook_endpoint",
+            "_secret": secret,
+            "api_version": null,
+            "application": null,
+            "created": self.now(),
+            "description": null,
+            "enabled_events": [],
+            "livemode": self.livemode,
+            "metadata": {},
+            "status": "enabled",
+            "url": url,
+        })
+    }
+
+    /// An event destination for thin events, enabled, still without an id and wanting nothing.
+    pub(crate) fn new_destination(&self, name: &str, url: &str, secret: &str) -> Value {
+        let now = rfc3339(self.now());
+        json!({
+            "object": "v2.core.event_destination",
+            "_secret": secret,
+            "_url": url,
+            "created": now,
+            "description": "",
+            "enabled_events": [],
+            "event_payload": "thin",
+            "events_from": ["@self"],
+            "livemode": self.livemode,
+            "metadata": {},
+            "name": name,
+            "snapshot_api_version": null,
+            "status": "enabled",
+            "status_details": null,
+            "type": "webhook_endpoint",
+            "updated": now,
+            "webhook_endpoint": null,
+        })
+    }
+
     /// Nobody, when it was deleted or disabled.
     pub(crate) fn receiver(&self, id: &str) -> Option<Receiver> {
         let row = self.receiver_row(id).filter(|row| row["status"] == "enabled")?;

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::kind::Kind;
-use super::time::rfc3339;
 use crate::API_VERSION;
 
 /// Always the same ones, so that the next start finds them again.
@@ -38,44 +37,16 @@ impl StandingWebhook {
     }
 
     fn endpoint(&self, world: &World) -> Value {
-        json!({
-            "object": "webhook_endpoint",
-            "_secret": self.secret,
-            "api_version": API_VERSION,
-            "application": null,
-            "created": world.now(),
-            "description": null,
-            "enabled_events": ["*"],
-            "livemode": world.livemode,
-            "metadata": {},
-            "status": "enabled",
-            "url": self.url,
-        })
+        let mut endpoint = world.new_endpoint(&self.url, &self.secret);
+        endpoint["api_version"] = json!(API_VERSION);
+        endpoint["enabled_events"] = json!(["*"]);
+        endpoint
     }
 
     fn destination(&self, world: &World) -> Option<Value> {
-        let now = rfc3339(world.now());
-        self.thin_secret.as_ref().map(|secret| {
-            json!({
-                "object": "v2.core.event_destination",
-                "_secret": secret,
-                "_url": self.url,
-                "created": now,
-                "description": "",
-                "enabled_events": ["*"],
-                "event_payload": "thin",
-                "events_from": ["@self"],
-                "livemode": world.livemode,
-                "metadata": {},
-                "name": "standing",
-                "snapshot_api_version": null,
-                "status": "enabled",
-                "status_details": null,
-                "type": "webhook_endpoint",
-                "updated": now,
-                "webhook_endpoint": null,
-            })
-        })
+        let mut destination = world.new_destination("standing", &self.url, self.thin_secret.as_ref()?);
+        destination["enabled_events"] = json!(["*"]);
+        Some(destination)
     }
 }
 

@@ -129,23 +129,39 @@ impl World {
     /// Makes and finalizes the invoice for the current period and any prorations that wait.
     pub(crate) fn bill_period(&mut self, subscription: &str, reason: &str) -> String {
         let row = self.get(Kind::Subscription, subscription).cloned().unwrap_or_default();
-        let is_trial = text(&row, "status") == "trialing";
-        let items: Vec<Value> = self.item_rows(&row).into_iter().cloned().collect();
-        let waiting = self.waiting_items(text(&row, "customer"), Some(subscription));
-        let mut lines: Vec<Line> = waiting.iter().map(pending_line).collect();
-        lines.extend(items.iter().map(|item| self.item_line(item, is_trial)));
-        let period = items.first().map_or((self.now(), self.now()), period_of);
+        let (waiting, lines, period) = self.period_lines(&row);
         let invoice = self.bill(&row, reason, lines, period);
         self.take_up(&waiting, &invoice);
         invoice
     }
 
+    /// What waits for the invoice of the current period, all of its lines, and the period.
+    pub(super) fn period_lines(&self, subscription: &Value) -> (Vec<Value>, Vec<Line>, (i64, i64)) {
+        let is_trial = text(subscription, "status") == "trialing";
+        let items = self.item_rows(subscription);
+        let waiting = self.waiting_items(text(subscription, "customer"), subscription["id"].as_str());
+        let mut lines: Vec<Line> = waiting.iter().map(pending_line).collect();
+        lines.extend(items.iter().map(|item| self.item_line(item, is_trial)));
+        let period = items.first().map_or((self.now(), self.now()), |item| period_of(item));
+        (waiting, lines, period)
+    }
+
     /// Makes and finalizes an invoice of these lines and makes it the subscription's latest.
     pub(crate) fn bill(&mut self, subscription: &Value, reason: &str, lines: Vec<Line>, period: (i64, i64)) -> String {
         let id = text(subscription, "id");
-        let invoice = self.new_invoice(NewInvoice {
+        let invoice = self.draft(subscription, reason, lines, period);
+        self.set(Kind::Subscription, id, json!({"latest_invoice": invoice}));
+        let due = subscription["days_until_due"].as_i64().map(|days| self.now() + days * DAY);
+        self.set(Kind::Invoice, &invoice, json!({"due_date": due}));
+        self.finish_bill(subscription, &invoice);
+        invoice
+    }
+
+    /// Makes an invoice of these lines, still a draft.
+    pub(super) fn draft(&mut self, subscription: &Value, reason: &str, lines: Vec<Line>, period: (i64, i64)) -> String {
+        self.new_invoice(NewInvoice {
             customer: text(subscription, "customer"),
-            subscription: Some(id),
+            subscription: subscription["id"].as_str(),
             reason,
             currency: text(subscription, "currency"),
             lines,
@@ -153,12 +169,7 @@ impl World {
             description: Value::Null,
             metadata: json!({}),
             auto_advance: true,
-        });
-        self.set(Kind::Subscription, id, json!({"latest_invoice": invoice}));
-        let due = subscription["days_until_due"].as_i64().map(|days| self.now() + days * DAY);
-        self.set(Kind::Invoice, &invoice, json!({"due_date": due}));
-        self.finish_bill(subscription, &invoice);
-        invoice
+        })
     }
 
     /// An unpaid subscription's invoices stay drafts; paused collection says what becomes of one

@@ -142,3 +142,24 @@ fn fixtures_are_played() {
     let listed = cli.object(&["subscriptions", "list"]);
     assert_eq!(listed["data"][0]["items"]["data"][0]["quantity"], 3);
 }
+
+#[test]
+fn the_cli_searches_for_a_customer() {
+    let cli = Cli::start();
+    let customer = cli.created(&["customers", "create", "--email=Ann@example.com"]);
+    let found = cli.object(&["customers", "search", "--query", "email:'ann@example.com'"]);
+    assert_eq!(found["data"][0]["id"], customer);
+}
+
+#[test]
+fn the_cli_previews_the_next_invoice() {
+    let cli = Cli::start();
+    let customer = cli.created(&["customers", "create", "--payment-method=pm_card_visa"]);
+    let price =
+        ["--currency=usd", "--unit-amount=1000", "-d", "recurring[interval]=month", "-d", "product_data[name]=Pro"];
+    let item = format!("items[0][price]={}", cli.created(&[&["prices", "create"], &price[..]].concat()));
+    let method = "trial_period_days=3";
+    let sold = cli.created(&["subscriptions", "create", "--customer", &customer, "-d", &item, "-d", method]);
+    let preview = cli.object(&["invoices", "create_preview", "--subscription", &sold]);
+    assert_eq!((&preview["amount_due"], &preview["status"]), (&json!(1_000), &json!("draft")));
+}

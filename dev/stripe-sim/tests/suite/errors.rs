@@ -90,13 +90,7 @@ const IGNORED_BY_WRITES: &[(&str, &[&str])] = &[
     ),
     (
         "/v1/subscriptions/sub_1",
-        &[
-            "billing_cycle_anchor",
-            "collection_method",
-            "items[0][clear_usage]",
-            "pause_collection[until]",
-            "proration_date",
-        ],
+        &["billing_cycle_anchor", "collection_method", "items[0][clear_usage]", "pause_collection[until]"],
     ),
     ("/v1/subscriptions/sub_1/cancel", &["invoice_now", "prorate"]),
     ("/v1/subscriptions/sub_1/resume", &["proration_date"]),
@@ -128,15 +122,7 @@ const IGNORED_BY_WRITES: &[(&str, &[&str])] = &[
     ("/v1/payment_intents", &["capture_method", "off_session", "payment_method_data[type]", "setup_future_usage"]),
     ("/v1/payment_intents/pi_1/confirm", &["off_session", "return_url"]),
     ("/v1/payment_methods", &["customer", "payment_method"]),
-    (
-        "/v1/prices",
-        &[
-            "currency_options[eur][unit_amount]",
-            "custom_unit_amount[enabled]",
-            "tiers[0][up_to]",
-            "transform_quantity[divide_by]",
-        ],
-    ),
+    ("/v1/prices", &["currency_options[eur][unit_amount]", "custom_unit_amount[enabled]", "tiers[0][up_to]"]),
     ("/v1/plans", &["id", "metadata[a]", "tiers[0][up_to]"]),
     ("/v1/products", &["default_price", "package_dimensions[height]"]),
     (

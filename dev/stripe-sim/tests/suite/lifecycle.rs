@@ -135,6 +135,25 @@ async fn items_are_added_switched_and_removed() {
     assert_eq!(shown, (1, &json!(first), &json!(addon), &json!(10)));
 }
 
+/// The quantity stays what it is; what is billed is packages of it.
+#[tokio::test]
+async fn a_price_may_be_per_package() {
+    let double = Double::start();
+    let customer = double.customer_with("pm_card_visa").await;
+    let price = "product_data[name]=Boxes&currency=usd&unit_amount=100&recurring[interval]=month";
+    for (round, billed) in [("up", 300), ("down", 200)] {
+        let form = format!("{price}&transform_quantity[divide_by]=4&transform_quantity[round]={round}");
+        let price = double.post("/v1/prices", &form).await;
+        assert_eq!(price.body["transform_quantity"], json!({"divide_by": 4, "round": round}));
+        let live = double.subscribe(&customer, &price.id(), "").await;
+        assert_eq!(live.body["items"]["data"][0]["quantity"], 10);
+        let invoices = double.get(&format!("/v1/invoices?subscription={}", live.id())).await;
+        assert_eq!(invoices.body["data"][0]["total"], billed, "{round}");
+    }
+    let empty = format!("{price}&transform_quantity[divide_by]=0&transform_quantity[round]=up");
+    assert_eq!(double.post("/v1/prices", &empty).await.status, 400);
+}
+
 #[tokio::test]
 async fn a_metered_price_takes_the_quantity_away() {
     let double = Double::start();

@@ -102,3 +102,36 @@ async fn the_sdk_makes_a_destination_and_reads_what_it_gets() {
     let snapshot = double.events("customer.created").await[0]["id"].clone();
     assert_eq!(said, json!(["v1.customer.created", snapshot, "Zoe", ["v1.customer.updated", "v1.customer.created"]]));
 }
+
+#[tokio::test]
+async fn the_sdk_searches_through_all_pages() {
+    let double = Double::start();
+    for name in ["a", "b", "c"] {
+        double.post("/v1/customers", &format!("name={name}&email=Same@example.com")).await;
+    }
+    let said = node(
+        &double,
+        &json!({}),
+        "const found = [];
+        for await (const one of stripe.customers.search({query: \"email:'same@example.com'\", limit: 2})) found.push(one.name);
+        return found;",
+    )
+    .await;
+    assert_eq!(said, json!(["c", "b", "a"]));
+}
+
+#[tokio::test]
+async fn the_sdk_previews_a_change() {
+    let double = Double::start();
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    let sold = double.subscribe(&customer, &price, "").await;
+    let said = node(
+        &double,
+        &json!({"subscription": sold.id(), "item": sold.body["items"]["data"][0]["id"]}),
+        "const details = {items: [{id: given.item, quantity: 25}], proration_behavior: 'none'};
+        const next = await stripe.invoices.createPreview({subscription: given.subscription, subscription_details: details});
+        return [next.object, next.billing_reason, next.amount_due, next.lines.data[0].quantity];",
+    )
+    .await;
+    assert_eq!(said, json!(["invoice", "upcoming", 25_000, 25]));
+}

@@ -78,8 +78,24 @@ async fn every_kind_of_object_decodes() {
     double.post("/v1/webhook_endpoints", "url=http://127.0.0.1:1/&enabled_events[]=customer.created").await;
     check::<stripe_misc::WebhookEndpoint>(&double, "/v1/webhook_endpoints").await;
     check::<typed::PaymentSource>(&double, &format!("/v1/customers/{source}/sources")).await;
+    previews_decode(&double).await;
     schedules_decode(&double).await;
     deleted_objects_decode(&double, &customer).await;
+}
+
+/// One of now, and one of a renewal.
+async fn previews_decode(double: &Double) {
+    let (customer, price) = (double.customer_with("pm_card_visa").await, double.price().await);
+    let sold = double.subscribe(&customer, &price, "").await;
+    let item = sold.body["items"]["data"][0]["id"].as_str().expect("an item").to_owned();
+    for proration in ["always_invoice", "none"] {
+        let form = format!(
+            "subscription={}&subscription_details[items][0][id]={item}&subscription_details[items][0][quantity]=12&subscription_details[proration_behavior]={proration}",
+            sold.id()
+        );
+        let preview = double.post("/v1/invoices/create_preview", &form).await;
+        assert!(from_str::<typed::Invoice>(&preview.text).is_ok(), "{}", preview.text);
+    }
 }
 
 /// One in force, one that waits and one that was released.

@@ -47,13 +47,6 @@ impl Desk {
         self.shop.double.make("/subscriptions", &[form.as_slice(), more].concat())
     }
 
-    pub(crate) fn change_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
-        let path = format!("/subscriptions/{subscription}");
-        let item = self.shop.double.get(&path)?["items"]["data"][0]["id"].as_str().unwrap_or_default().to_owned();
-        self.shop.double.post(&path, &[("items[0][id]", &item), ("items[0][quantity]", &quantity.to_string())])?;
-        Ok(())
-    }
-
     pub(crate) fn cancel(&self, subscription: &str) -> Result<()> {
         self.shop.double.delete(&format!("/subscriptions/{subscription}")).map(drop)
     }

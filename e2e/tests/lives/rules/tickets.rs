@@ -12,7 +12,7 @@ fn an_older_answer_that_is_written_later_changes_nothing() -> Result<()> {
     let subscription = desk.subscribe(10, &[])?;
     let first = desk.told(&subscription)?;
     let stale = desk.read(&first)?;
-    desk.change_quantity(&subscription, 12)?;
+    desk.shop.double.set_quantity(&subscription, 12)?;
     let second = desk.told(&subscription)?;
     let fresh = desk.read(&second)?;
     desk.write(&fresh)?.context("no tenant")?;
@@ -31,7 +31,7 @@ fn a_newer_answer_is_written_over_an_older_one() -> Result<()> {
     let subscription = desk.subscribe(10, &[])?;
     let batch = desk.told(&subscription)?;
     let stale = desk.read(&batch)?;
-    desk.change_quantity(&subscription, 12)?;
+    desk.shop.double.set_quantity(&subscription, 12)?;
     let fresh = desk.read(&batch)?;
     for (read, expected) in [(&stale, 10), (&fresh, 12), (&stale, 12)] {
         desk.write(read)?.context("no tenant")?;
@@ -46,7 +46,7 @@ fn a_404_changes_no_row_and_no_count() -> Result<()> {
     let subscription = desk.subscribe(10, &[])?;
     desk.sync(&subscription)?;
     let before = desk.books.fingerprint(&desk.tenant)?;
-    desk.change_quantity(&subscription, 12)?;
+    desk.shop.double.set_quantity(&subscription, 12)?;
     let batch = desk.told(&subscription)?;
     desk.shop.double.fault("GET", &format!("/v1/subscriptions/{subscription}"), "not_found", 0)?;
     assert_eq!(desk.handle(&batch)?, Ended::Failed(FailureKind::StripeNotFound));

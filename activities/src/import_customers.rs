@@ -1,0 +1,131 @@
+//! What an import makes of what was staged, tenant by tenant.
+
+use std::sync::Arc;
+
+use domain::audit::{Cause, Origin};
+use domain::failure::{Classify, Retry};
+use domain::ids::{PriceId, StripeSubscriptionId, SubscriptionItemId};
+use domain::license::Status;
+use domain::refusal::Refusal;
+use domain::steps::{self, FollowUp, FollowUps, Imported, Judged, WalkOf};
+use domain::stripe::StripeSubscription;
+use domain::walk::ListedSubscription;
+use domain::words::LicenseCount;
+use store::{Import, Store};
+use stripe_gateway::Stripe;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::error::fail;
+use crate::next_key::NextKey;
+use crate::{Error, origin};
+
+/// The steps of an import of customers.
+pub struct ImportActivities {
+    store: Store,
+    stripe: Stripe,
+}
+
+impl ImportActivities {
+    /// The steps over these.
+    pub fn new(store: Store, stripe: Stripe) -> Self {
+        Self { store, stripe }
+    }
+}
+
+#[activities]
+impl ImportActivities {
+    /// See [`domain::steps::ImportSteps::judge_tenants`].
+    #[activity(definition = steps::JudgeTenants)]
+    pub async fn judge_tenants(self: Arc<Self>, ctx: ActivityContext, of: WalkOf) -> Result<Judged, ActivityError> {
+        self.store.judge_tenants(of.walk).await.map_err(|error| fail(&ctx, error))
+    }
+
+    /// See [`domain::steps::ImportSteps::import_tenants`].
+    #[activity(definition = steps::ImportTenants)]
+    pub async fn import_tenants(self: Arc<Self>, ctx: ActivityContext, of: WalkOf) -> Result<Imported, ActivityError> {
+        self.store.import_tenants(of.walk, &origin(&ctx)).await.map_err(|error| fail(&ctx, error))
+    }
+
+    /// See [`domain::steps::ImportSteps::list_follow_ups`].
+    #[activity(definition = steps::ListFollowUps)]
+    pub async fn list_follow_ups(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        of: WalkOf,
+    ) -> Result<FollowUps, ActivityError> {
+        self.store.follow_ups(of.walk).await.map_err(|error| fail(&ctx, error))
+    }
+
+    /// See [`domain::steps::ImportSteps::tag_imported`].
+    #[activity(definition = steps::TagImported)]
+    pub async fn tag_imported(self: Arc<Self>, ctx: ActivityContext, of: FollowUp) -> Result<(), ActivityError> {
+        let tagged = tag(&self.store, &self.stripe, &of, &ctx).await;
+        or_fail_the_tenant(&self.store, &of, tagged).await.map_err(|error| fail(&ctx, error))
+    }
+
+    /// See [`domain::steps::ImportSteps::read_imported`].
+    #[activity(definition = steps::ReadImported)]
+    pub async fn read_imported(self: Arc<Self>, ctx: ActivityContext, of: FollowUp) -> Result<(), ActivityError> {
+        let read = read(&self.store, &self.stripe, &of, &origin(&ctx)).await;
+        or_fail_the_tenant(&self.store, &of, read).await.map_err(|error| fail(&ctx, error))
+    }
+}
+
+/// What no repetition mends ends this tenant's import, and no other's.
+async fn or_fail_the_tenant(store: &Store, of: &FollowUp, done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(error) if error.retry() == Retry::Never => {
+            Ok(store.note_follow_up_failed(of, &format!("{}: {error}", error.kind())).await?)
+        }
+        done => done,
+    }
+}
+
+/// One write, without a look before it: the list has said that no other tenant of ours is named
+/// there. What Stripe answers is no read, but where it differs from the list one is asked for.
+async fn tag(store: &Store, stripe: &Stripe, of: &FollowUp, ctx: &ActivityContext) -> Result<(), Error> {
+    let key = NextKey::for_object(ctx, of.stripe_subscription_id.as_str()).await;
+    let tagged = stripe.tag_listed_subscription(&of.stripe_subscription_id, of.tenant_id, &key.key()).await;
+    let answered = key.settle(tagged).await?;
+    let staged = store.staged_subscription(of).await?;
+    let is_news = staged.is_none_or(|staged| what_counts(&staged) != what_counts(&answered));
+    Ok(store.note_tagged(of, is_news).await?)
+}
+
+/// A fresh read, under a ticket of its own.
+async fn read(store: &Store, stripe: &Stripe, of: &FollowUp, origin: &Origin) -> Result<(), Error> {
+    let ticket = store.ticket().await?;
+    let subscription = stripe.subscription(&of.stripe_subscription_id).await?;
+    let import = Import { tenant: of.tenant_id, subscription: &subscription, ticket };
+    store.import_because(&import, Cause::SubscriptionImport, origin).await?;
+    if let Some(refusal) = withheld(store, &subscription) {
+        return Err(refusal.into());
+    }
+    Ok(store.note_read_again(of).await?)
+}
+
+/// Why the count cannot be told from this subscription, if it should be.
+fn withheld(store: &Store, subscription: &StripeSubscription) -> Option<Refusal> {
+    let sold = subscription.sold(store.rules());
+    if sold.is_add_on || !store.rules().is_live(sold.status) {
+        return None;
+    }
+    sold.seats.count(&subscription.id).err()
+}
+
+/// What of a subscription its rows and the count depend on.
+type Counting<'a> = (
+    &'a StripeSubscriptionId,
+    Status,
+    bool,
+    Option<i64>,
+    Vec<(&'a SubscriptionItemId, &'a PriceId, Option<LicenseCount>)>,
+);
+
+fn what_counts(listed: &ListedSubscription) -> Counting<'_> {
+    let read = listed.without_products();
+    let mut items: Vec<_> = read.items.iter().map(|item| (&item.id, &item.price.id, item.quantity)).collect();
+    items.sort();
+    (&read.id, read.status, read.cancel_at_period_end, read.cancel_at, items)
+}
