@@ -189,7 +189,7 @@ async fn finish(
             Ok(Exit::Done)
         }
         Ended::Badly { error, .. } => {
-            output.print(&RunEnded { run: &run, result: None, failure: Some(error) });
+            output.print(&RunEnded::<CreateTenantResult> { run: &run, result: None, failure: Some(error) });
             Err(ended_badly(&run, error, &args.input()))
         }
     }

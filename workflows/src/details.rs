@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::change_license::ChangeLicenseState;
 use domain::create_tenant::{CreateTenantState, Step};
-use domain::reconcile::{DriftKind, ReconcileState};
 use domain::import_customers::{ImportState, Outcome, TenantProgress};
 use domain::import_subscription::ImportSubscriptionState;
+use domain::reconcile::{DriftKind, ReconcileState};
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
 
 /// Two spaces at a line's end break it in markdown.
@@ -63,6 +63,11 @@ pub(crate) fn of_reconcile(state: &ReconcileState) -> String {
         format!("**Pages of Stripe's lists** {}", state.pages),
         format!("**Drift** {} found, {} repaired", by_kind(&state.drift.found), by_kind(&state.drift.repaired)),
         format!("**Events** {} fed, {} pruned", progress.events_fed, progress.events_pruned),
+    ];
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
 /// What an import of customers is about and where it stands.
 pub(crate) fn of_customers(subject: &str, state: &ImportState) -> String {
     let TenantProgress { tenants, judged, totals, follow_ups, tagged, read_again } = state.progress;

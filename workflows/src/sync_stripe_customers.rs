@@ -41,7 +41,7 @@ enum Next {
 }
 
 /// A step that was begun.
-type UnderWay = Pin<Box<dyn Future<Output = Result<(), Ending>>>>;
+type UnderWay<'a> = Pin<Box<dyn Future<Output = Result<(), Ending>> + 'a>>;
 
 /// How the run's part of the import ended.
 enum Part {
@@ -180,7 +180,7 @@ impl SyncStripeCustomers {
         Ok(())
     }
 
-    fn one_follow_up(ctx: &WorkflowContext<Self>, of: FollowUp) -> UnderWay {
+    fn one_follow_up(ctx: &WorkflowContext<Self>, of: FollowUp) -> UnderWay<'_> {
         let id = &of.stripe_subscription_id;
         match of.task {
             Task::Tag => {
