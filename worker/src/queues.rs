@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use activities::{
-    ImportActivities, ImportSubscriptionActivities, LicenseActivities, SyncActivities, TenantActivities, WalkActivities,
+    ImportActivities, ImportSubscriptionActivities, LicenseActivities, ReconcileActivities, SyncActivities,
+    TenantActivities, WalkActivities,
 };
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
@@ -71,18 +72,25 @@ impl Queues<'_> {
             .graceful_shutdown_period(STEP_GRACE)
             .register_workflow::<workflows::ImportSubscription>()
             .and_then(|options| options.register_workflow::<workflows::SyncStripeCustomers>())
+            .and_then(|options| options.register_workflow::<workflows::Reconcile>())
             .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
             .register_activities(self.subscription_imports())
             .register_activities(self.walks())
             .register_activities(self.imports())
+            .register_activities(self.reconciles())
             .build();
         Ok(self.watched(options))
     }
 
     fn walks(&self) -> WalkActivities {
         WalkActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn reconciles(&self) -> ReconcileActivities {
+        let Parts { store, stripe, .. } = self.parts;
+        ReconcileActivities::new(store.clone(), stripe.clone(), self.config.worker.event_retention_days)
     }
 
     fn imports(&self) -> ImportActivities {
