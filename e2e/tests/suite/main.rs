@@ -7,6 +7,7 @@ mod event_kills;
 mod event_way;
 mod faults;
 mod import_commands;
+mod import_many;
 mod import_subscription;
 mod kill;
 mod license;
