@@ -5,10 +5,8 @@ use std::sync::Arc;
 use domain::audit::{Cause, Origin};
 use domain::failure::{Classify, Retry};
 use domain::ids::{PriceId, StripeSubscriptionId, SubscriptionItemId};
-use domain::license::Status;
-use domain::refusal::Refusal;
+use domain::license::{Derived, Status};
 use domain::steps::{self, FollowUp, FollowUps, Imported, Judged, WalkOf};
-use domain::stripe::StripeSubscription;
 use domain::walk::ListedSubscription;
 use domain::words::LicenseCount;
 use store::{Import, Store};
@@ -98,20 +96,11 @@ async fn read(store: &Store, stripe: &Stripe, of: &FollowUp, origin: &Origin) ->
     let ticket = store.ticket().await?;
     let subscription = stripe.subscription(&of.stripe_subscription_id).await?;
     let import = Import { tenant: of.tenant_id, subscription: &subscription, ticket };
-    store.import_because(&import, Cause::SubscriptionImport, origin).await?;
-    if let Some(refusal) = withheld(store, &subscription) {
+    // The rows are written all the same; only the canonical subscription can withhold the count.
+    if let Derived::Withheld(refusal) = store.import_because(&import, Cause::SubscriptionImport, origin).await? {
         return Err(refusal.into());
     }
     Ok(store.note_read_again(of).await?)
-}
-
-/// Why the count cannot be told from this subscription, if it should be.
-fn withheld(store: &Store, subscription: &StripeSubscription) -> Option<Refusal> {
-    let sold = subscription.sold(store.rules());
-    if sold.is_add_on || !store.rules().is_live(sold.status) {
-        return None;
-    }
-    sold.seats.count(&subscription.id).err()
 }
 
 /// What of a subscription its rows and the count depend on.

@@ -30,7 +30,7 @@ pub(crate) async fn subscription(
     if let Some(tenant) = another(store, tag, of.tenant_id).await? {
         return Err(Refusal::SubscriptionOfAnotherTenant { subscription: found.id, tenant }.into());
     }
-    let key = NextKey::of(ctx).await;
+    let key = NextKey::for_object(ctx, found.id.as_str()).await;
     let tagged = stripe.tag_subscription(&found.id, of.tenant_id, &key.key()).await;
     key.settle(tagged).await
 }

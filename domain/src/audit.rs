@@ -13,16 +13,19 @@ pub enum Cause {
     LicenseChange,
     /// The count was derived from rows that another transaction had written.
     Derivation,
+    /// A comparison with Stripe found that no event had told.
+    Reconciliation,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::InitialLicenseCount,
         Self::SubscriptionImport,
         Self::SubscriptionEvent,
         Self::LicenseChange,
         Self::Derivation,
+        Self::Reconciliation,
     ];
 
     /// The cause of that name in the table; none for one that a newer build wrote.
@@ -38,6 +41,7 @@ impl Cause {
             Self::SubscriptionEvent => "subscription_event",
             Self::LicenseChange => "license_change",
             Self::Derivation => "derivation",
+            Self::Reconciliation => "reconciliation",
         }
     }
 }

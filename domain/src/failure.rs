@@ -23,6 +23,8 @@ pub enum FailureKind {
     AmbiguousSubscription,
     /// The subscription carries no licences.
     NotLicensable,
+    /// A repair would take all licences from more tenants than can have left.
+    MassFall,
     /// Seven days of trying.
     Exhausted,
     /// A person ended the run.
@@ -37,7 +39,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tests and for help texts.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ValidationError,
         Self::DuplicateError,
         Self::ConflictError,
@@ -47,6 +49,7 @@ impl FailureKind {
         Self::PaymentDeclined,
         Self::AmbiguousSubscription,
         Self::NotLicensable,
+        Self::MassFall,
         Self::Exhausted,
         Self::Cancelled,
         Self::StripeUnavailable,
@@ -66,6 +69,7 @@ impl FailureKind {
             Self::PaymentDeclined => "PaymentDeclined",
             Self::AmbiguousSubscription => "AmbiguousSubscription",
             Self::NotLicensable => "NotLicensable",
+            Self::MassFall => "MassFall",
             Self::Exhausted => "Exhausted",
             Self::Cancelled => "Cancelled",
             Self::StripeUnavailable => "StripeUnavailable",

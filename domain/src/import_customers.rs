@@ -48,6 +48,10 @@ impl SyncStripeCustomersInput {
     }
 }
 
+/// The signal `stop`: end, so that it can be resumed. It says nothing more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {}
+
 /// What became of a tenant. Each has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -27,6 +27,10 @@ mod license_steps;
 pub mod names;
 pub mod program_settings;
 pub mod purchase;
+pub mod reconcile;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod reconcile_steps;
+pub mod record;
 pub mod refusal;
 pub mod shim_settings;
 pub mod stripe;
@@ -47,6 +51,7 @@ pub mod steps {
     pub use super::import_steps::*;
     pub use super::import_subscription_steps::*;
     pub use super::license_steps::*;
+    pub use super::reconcile_steps::*;
     pub use super::sync_steps::*;
     pub use super::tenant_steps::*;
     pub use super::walk_steps::*;

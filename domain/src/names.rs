@@ -20,6 +20,8 @@ pub mod workflow {
     pub const CHANGE_LICENSE_COUNT: &str = "changeLicenseCountWorkflow";
     /// A subscription's rows say what Stripe says.
     pub const SYNC_SUBSCRIPTION: &str = "syncSubscriptionWorkflow";
+    /// What is here is compared with what Stripe has.
+    pub const RECONCILE: &str = "reconcileWorkflow";
     /// Stripe's customers and subscriptions come to the tenants.
     pub const SYNC_STRIPE_CUSTOMERS: &str = "syncStripeCustomersWorkflow";
 }

@@ -6,6 +6,7 @@ use crate::ids::{
 };
 use crate::license::Status;
 use crate::license_plan::LicenseNow;
+use crate::reconcile::MassFall;
 use crate::words::LicenseCount;
 
 /// Why something must not be done. The text names the objects and the way out, and no person.
@@ -114,6 +115,11 @@ pub enum Refusal {
     /// Sold on top of a licence, and no licence by itself.
     #[error("{0} is an add-on (metadata.addon_key) and makes no tenant; name the licence subscription")]
     AddOn(StripeSubscriptionId),
+    /// Too many tenants would lose all their licences at once.
+    #[error(
+        "{} of the {} tenants that have licences would fall to 0, more than 5 %, and nothing was repaired; look at the findings, and if Stripe is right, run it again with force", .0.falling, .0.licensed
+    )]
+    MassFall(MassFall),
     /// The tenant that owns the Stripe account buys nothing.
     #[error("tenant {0} is the master billing tenant and has no licences; name the tenant whose they are")]
     LicensesOfMaster(TenantId),
@@ -226,6 +232,7 @@ impl Classify for Refusal {
             Self::NoSuchTenant(_) => FailureKind::TenantNotFound,
             Self::DeletedCustomer(_) => FailureKind::StripeNotFound,
             Self::AmbiguousItem(_) => FailureKind::AmbiguousSubscription,
+            Self::MassFall(_) => FailureKind::MassFall,
             Self::PaymentDeclined { .. } => FailureKind::PaymentDeclined,
             Self::Metered(_)
             | Self::AddOn(_)

@@ -24,7 +24,7 @@ pub fn tagged_tenant(metadata: &Metadata) -> Option<TenantId> {
 }
 
 /// The account behind a key, see <https://docs.stripe.com/api/accounts/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeAccount {
     /// Its id.
     pub id: AccountId,
@@ -44,7 +44,7 @@ pub struct StripeCustomer {
 }
 
 /// A checkout session, see <https://docs.stripe.com/api/checkout/sessions/object>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutSession {
     /// Its id.
     pub id: CheckoutSessionId,

@@ -19,6 +19,8 @@ pub struct WorkerSettings {
     pub cached_workflows: usize,
     /// `BULK_REQUESTS_PER_SEC`: see [`Self::bulk_requests_per_sec`].
     pub bulk_requests_per_sec: Option<u16>,
+    /// `EVENT_RETENTION_DAYS`: how long a settled event is kept.
+    pub event_retention_days: u16,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
 }
@@ -50,6 +52,7 @@ impl WorkerSettings {
             max_workflow_tasks: number("WORKER_MAX_WORKFLOW_TASKS", 16, 2)?,
             cached_workflows: number("WORKER_CACHED_WORKFLOWS", 500, 0)?,
             bulk_requests_per_sec: bulk_rate(lookup("BULK_REQUESTS_PER_SEC"))?,
+            event_retention_days: retention(lookup("EVENT_RETENTION_DAYS"))?,
             log_format: LogFormat::from_env(&lookup)?,
         })
     }
@@ -62,6 +65,15 @@ impl WorkerSettings {
     }
 }
 
+/// Stripe lists an event for thirty days: one that was deleted before would be fed to the inbox anew.
+fn retention(setting: Option<String>) -> Result<u16, WorkerSettingsError> {
+    let Some(text) = setting else { return Ok(90) };
+    text.parse()
+        .ok()
+        .filter(|days| (31..=10_000).contains(days))
+        .ok_or(WorkerSettingsError::Number("EVENT_RETENTION_DAYS", 31))
+}
+
 fn bulk_rate(setting: Option<String>) -> Result<Option<u16>, WorkerSettingsError> {
     let wrong = WorkerSettingsError::Number("BULK_REQUESTS_PER_SEC", 1);
     let parse = |text: String| text.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or(wrong);
@@ -71,6 +83,19 @@ fn bulk_rate(setting: Option<String>) -> Result<Option<u16>, WorkerSettingsError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_settled_event_is_kept_for_longer_than_stripe_lists_it() {
+        let days = |value: &str| {
+            let value = value.to_owned();
+            let settings =
+                WorkerSettings::from_env(move |name| (name == "EVENT_RETENTION_DAYS").then(|| value.clone()));
+            settings.map(|settings| settings.event_retention_days)
+        };
+        assert_eq!(days("31"), Ok(31));
+        let refused = Err(WorkerSettingsError::Number("EVENT_RETENTION_DAYS", 31));
+        assert_eq!([days("30"), days("0"), days("month")], [refused.clone(), refused.clone(), refused]);
+    }
 
     #[test]
     fn bulk_work_leaves_a_fifth_of_stripes_limit_to_the_rest_unless_told() {

@@ -17,7 +17,9 @@ mod migrate;
 mod money;
 mod output;
 mod payload;
+mod reconcile;
 mod run;
+mod schedule;
 mod screen;
 mod settings;
 mod standing;
@@ -60,6 +62,8 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Import(command) => import::run(*command, output).await,
         Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
+        Command::Reconcile(args) => reconcile::run(args, output).await,
+        Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
     }

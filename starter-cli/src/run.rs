@@ -106,6 +106,27 @@ fn is_about_the_namespace(status: &Status) -> bool {
     status.message().to_lowercase().contains("namespace")
 }
 
+/// Where that very run is, in the words of the Temporal UI.
+pub(crate) async fn status_of(
+    client: &Client,
+    temporal: &TemporalConfig,
+    workflow_id: &str,
+    run_id: &str,
+) -> Result<&'static str, Failure> {
+    let info = WorkflowExecutionInfo::builder()
+        .namespace(temporal.namespace())
+        .workflow_id(workflow_id)
+        .run_id(run_id)
+        .build();
+    let handle = WorkflowHandle::<Client, UntypedWorkflow>::new(client.clone(), info);
+    match handle.describe(Default::default()).await {
+        Ok(found) => Ok(status(found.status())),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok("forgotten"),
+        Err(WorkflowInteractionError::Rpc(status)) => Err(temporal.answered(&status)),
+        Err(error) => Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
+    }
+}
+
 /// A start that did not happen, for another reason than a run that is there already.
 pub(crate) fn not_started(error: &WorkflowStartError, temporal: &TemporalConfig) -> Failure {
     if let WorkflowStartError::Rpc(status) = error {

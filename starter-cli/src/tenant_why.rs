@@ -161,6 +161,9 @@ fn explain(cause: &str, workflow_id: &str, counting: Option<&str>, events: &[Tol
         Cause::SubscriptionEvent => {
             format!("{} said that {} changed; {counts}", speakers(events), changed.unwrap_or("a subscription"))
         }
+        Cause::Reconciliation => {
+            format!("a comparison with Stripe found a change that no event had told; {counts}")
+        }
         Cause::LicenseChange => format!("it was asked for here; {counts}"),
         Cause::Derivation => format!("the count was worked out again from what was stored; {counts}"),
     }

@@ -12,8 +12,8 @@ use domain::stripe::{StripeCustomer, StripeProduct, StripeSubscription, tagged_t
 use domain::walk::{ListedSubscription, WalkId};
 use domain::words::Email;
 use futures::future::try_join_all;
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{Connection, PgConnection};
 
 use crate::error::unreadable;
 use crate::license_count::{Why, lock_tenant};
@@ -121,10 +121,21 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         events::lock_customer(&mut tx, &found.customer).await?;
         lock_tenant(&mut tx, found.tenant).await?;
-        let written = self.written(&mut tx, writing, found).await?;
+        let written = match found.dry_run {
+            true => self.tried(&mut tx, writing, found).await?,
+            false => self.written(&mut tx, writing, found).await?,
+        };
         settle(&mut tx, writing.walk, found, &written).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// What would become of it: everything is written, and taken back.
+    async fn tried(&self, db: &mut PgConnection, writing: &Writing<'_>, found: &Found) -> Result<Written, Error> {
+        let mut trial = db.begin().await?;
+        let written = self.written(&mut trial, writing, found).await?;
+        trial.rollback().await?;
+        Ok(Written { untagged: Vec::new(), unread: Vec::new(), ..written })
     }
 
     async fn written(&self, db: &mut PgConnection, writing: &Writing<'_>, found: &Found) -> Result<Written, Error> {
@@ -144,9 +155,6 @@ impl Store {
             subscriptions: concerned.iter().map(|one| one.id().to_string()).collect(),
             ..Written::of(found)
         };
-        if found.dry_run {
-            return Ok(written);
-        }
         written.unread = rows_that_no_list_has(db, writing.walk, found.tenant).await?;
         if has_licence {
             self.claim_staged(db, writing.walk, found).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::event::{Envelope, Subject};
 use domain::ids::EventId;
+use sqlx::PgConnection;
 
 use crate::{Error, Store};
 
@@ -25,6 +26,16 @@ impl Store {
     /// Rows are inserted in the order of their ids and receipts counted in that of their types, so
     /// that two statements never wait for each other.
     pub async fn take_in(&self, events: &[NewEvent], grace: Duration) -> Result<Vec<(EventId, DateTime<Utc>)>, Error> {
+        self.insert_events(&mut *self.pool.acquire().await?, events, grace).await
+    }
+
+    /// The same, in somebody's transaction.
+    pub(crate) async fn insert_events(
+        &self,
+        db: &mut PgConnection,
+        events: &[NewEvent],
+        grace: Duration,
+    ) -> Result<Vec<(EventId, DateTime<Utc>)>, Error> {
         let columns = Columns::of(events);
         let rows = sqlx::query!(
             "WITH arrived AS (
@@ -65,7 +76,7 @@ impl Store {
             &columns.reasons as &[Option<String>],
             grace.as_secs_f64(),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(db)
         .await?;
         Ok(rows.into_iter().filter_map(|row| Some((row.stripe_event_id.parse().ok()?, row.next_attempt_at))).collect())
     }

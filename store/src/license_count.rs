@@ -160,17 +160,17 @@ pub(crate) async fn license_subscriptions(
     rows.into_iter().map(Row::read).collect()
 }
 
-struct Row {
-    id: String,
-    status: String,
-    quantity: Option<i32>,
-    created: i64,
-    item: Option<String>,
-    price: Option<String>,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) quantity: Option<i32>,
+    pub(crate) created: i64,
+    pub(crate) item: Option<String>,
+    pub(crate) price: Option<String>,
 }
 
 impl Row {
-    fn read(self) -> Result<LicenseSubscription, Error> {
+    pub(crate) fn read(self) -> Result<LicenseSubscription, Error> {
         Ok(LicenseSubscription {
             id: self.id.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "stripe_subscription_external_id"))?,
             status: self.status.parse().map_err(|_| unreadable(SUBSCRIPTIONS, "status"))?,

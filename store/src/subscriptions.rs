@@ -1,12 +1,12 @@
 //! Writing what Stripe said about a subscription, unless a later read has been here.
 
 use domain::audit::{Cause, Origin};
-use domain::ids::{StripeSubscriptionId, SubscriptionScheduleId, TenantId};
+use domain::ids::{StripeSubscriptionId, TenantId};
 use domain::license::{Derived, Seats};
 use domain::names::metadata;
+use domain::record::WaitingChange;
 use domain::refusal::Refusal;
 use domain::stripe::{Metadata, StripePrice, StripeProduct, StripeSubscription, SubscriptionItem};
-use domain::words::LicenseCount;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::{Error, Store, customers, events, license_count};
 /// When a read of Stripe began, in the order of all reads. A row is overwritten only by a
 /// later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(i64);
+pub struct Ticket(pub(crate) i64);
 
 impl Ticket {
     /// As the tables store it.
@@ -51,17 +51,17 @@ impl Store {
 
     /// Writes product, price, subscription and the count that follows, in one transaction.
     pub async fn import_subscription(&self, import: &Import<'_>, origin: &Origin) -> Result<(), Error> {
-        self.import_because(import, Cause::SubscriptionImport, origin).await
+        self.import_because(import, Cause::SubscriptionImport, origin).await.map(drop)
     }
 
-    /// The same, for a cause of the caller's own.
-    pub async fn import_because(&self, import: &Import<'_>, cause: Cause, origin: &Origin) -> Result<(), Error> {
+    /// The same, for a cause of the caller's own. Answers what follows for the count.
+    pub async fn import_because(&self, import: &Import<'_>, cause: Cause, origin: &Origin) -> Result<Derived, Error> {
         let mut tx = self.pool.begin().await?;
         events::lock_customer(&mut tx, &import.subscription.customer).await?;
         let why = Why { cause, origin, events: &[] };
-        self.write(&mut tx, import, &why).await?;
+        let derived = self.write(&mut tx, import, &why).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(derived)
     }
 
     /// Writes everything that follows from the read. The caller holds the customer's lock.
@@ -75,18 +75,9 @@ impl Store {
         let customer = self.customer_row(db, import).await?;
         refuse_other_tenants(db, import).await?;
         let item = self.write_catalogue(db, import).await?;
-        write_subscription(db, import, customer, item, self.waiting_change(import.subscription)).await?;
+        write_subscription(db, import, customer, item, self.rules.waiting_change(import.subscription)).await?;
         events::release_parked(db, &import.subscription.customer, why.events).await?;
         license_count::apply(db, import.tenant, &self.rules, why).await
-    }
-
-    /// The number of licences that the subscription's schedule will bring, if another one.
-    fn waiting_change<'a>(&self, subscription: &'a StripeSubscription) -> Option<WaitingChange<'a>> {
-        let schedule = subscription.schedule.as_ref()?;
-        let phase = schedule.next_phase.as_ref()?;
-        let quantity = self.rules.seats_of(phase)?;
-        let is_now = self.rules.seats(&subscription.license_items()).count(&subscription.id) == Ok(quantity);
-        (!is_now).then_some(WaitingChange { schedule: &schedule.id, quantity, at: phase.start })
     }
 
     /// The tenant's row of the subscription's customer, claimed now if nobody has it.
@@ -126,14 +117,6 @@ impl Store {
         }
         Ok(picked)
     }
-}
-
-/// A change of the quantity that Stripe will make by itself.
-struct WaitingChange<'a> {
-    schedule: &'a SubscriptionScheduleId,
-    quantity: LicenseCount,
-    /// Unix seconds.
-    at: i64,
 }
 
 /// The item that counts licences, and the row of its price.

@@ -83,7 +83,7 @@ impl Store {
 
     /// Whose the subscription is: of the tenant that it is tagged with, if there is such a tenant,
     /// else of its customer's. When the two disagree nothing is guessed.
-    async fn tenant_of(
+    pub(crate) async fn tenant_of(
         &self,
         db: &mut PgConnection,
         subscription: &StripeSubscription,

@@ -115,12 +115,14 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        if moved.rows_affected() == 1
-            && let Some(page) = read
-        {
-            stage_customers(&mut tx, walk, &page.customers, ticket).await?;
-            stage_subscriptions(&mut tx, walk, &page.subscriptions, ticket).await?;
-            stage_products(&mut tx, walk, &page.products, ticket).await?;
+        match read {
+            _ if moved.rows_affected() == 0 => {}
+            None => unstage(&mut tx, walk, place.phase).await?,
+            Some(page) => {
+                stage_customers(&mut tx, walk, &page.customers, ticket).await?;
+                stage_subscriptions(&mut tx, walk, &page.subscriptions, ticket).await?;
+                stage_products(&mut tx, walk, &page.products, ticket).await?;
+            }
         }
         let staged = staged(&mut tx, walk).await?;
         tx.commit().await?;
@@ -318,6 +320,24 @@ async fn stage_products(
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Forgets what a list said before it is read from its beginning: what is gone must not stay.
+async fn unstage(db: &mut PgConnection, walk: WalkId, phase: WalkPhase) -> Result<(), Error> {
+    let walk = walk.as_uuid();
+    match phase {
+        WalkPhase::Customers | WalkPhase::Search | WalkPhase::Owner => {
+            sqlx::query!("DELETE FROM staged_customers WHERE walk = $1", walk).execute(db).await?;
+        }
+        WalkPhase::Subscriptions => {
+            sqlx::query!("DELETE FROM staged_subscriptions WHERE walk = $1", walk).execute(db).await?;
+        }
+        WalkPhase::Products => {
+            sqlx::query!("DELETE FROM staged_products WHERE walk = $1", walk).execute(db).await?;
+        }
+        WalkPhase::Walked => {}
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 
 mod config;
 mod error;
+mod events_walk;
 mod licenses;
 mod pages;
 mod phases;
@@ -18,6 +19,7 @@ mod wire;
 
 pub use config::{ApiBase, ConfigError, Mode, StripeConfig};
 pub use error::{Answer, Error};
+pub use events_walk::{EventsPage, ListedEvent, ListedEvents};
 pub use licenses::{ComingQuantity, Proration, Quantity, RawSchedule};
 pub use preview::{InvoicePreview, Scheduled};
 pub use requests::CustomerTags;

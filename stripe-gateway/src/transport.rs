@@ -63,6 +63,11 @@ impl Stripe {
         self.send(request, object, None).await
     }
 
+    /// Sends a read, and leaves the answer as it came.
+    pub(crate) async fn get_bytes(&self, request: RequestBuilder, object: &str) -> Result<Vec<u8>, Error> {
+        self.send_bytes(request, object, None).await.map(|(_, body)| body)
+    }
+
     /// Sends a write under its key.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
@@ -79,6 +84,17 @@ impl Stripe {
         object: &str,
         key: Option<&IdempotencyKey>,
     ) -> Result<T, Error> {
+        let (name, body) = self.send_bytes(request, object, key).await?;
+        wire::read(&body).map_err(|wrong| Error::Unreadable { request: name, wrong })
+    }
+
+    /// What the request is called, and the bytes of the answer that says yes.
+    async fn send_bytes(
+        &self,
+        request: RequestBuilder,
+        object: &str,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(String, Vec<u8>), Error> {
         let name = format!("{} /v1{}", method(request.method), request.path);
         let unreachable =
             |source: reqwest::Error| Error::Unreachable { request: name.clone(), source: source.without_url() };
@@ -86,7 +102,7 @@ impl Stripe {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(unreachable)?;
         if (200..300).contains(&status) {
-            return wire::read(&body).map_err(|wrong| Error::Unreadable { request: name, wrong });
+            return Ok((name, body.to_vec()));
         }
         let error = self.classify(answer(name, status, &headers, &body), object);
         tracing::debug!(%error, "Stripe did not say yes");

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use activities::{
-    ImportActivities, ImportSubscriptionActivities, LicenseActivities, SyncActivities, TenantActivities, WalkActivities,
+    ImportActivities, ImportSubscriptionActivities, LicenseActivities, ReconcileActivities, SyncActivities,
+    TenantActivities, WalkActivities,
 };
 use anyhow::{Context, Result};
 use domain::names::bulk_task_queue;
@@ -24,6 +25,9 @@ use crate::startup::Parts;
 const STEP_GRACE: Duration = Duration::from_secs(16);
 /// Steps in bulk at once.
 const BULK_ACTIVITIES: usize = 4;
+/// How long a run in bulk waits for the worker that keeps it in memory: one that was killed has
+/// thousands of steps before it, and each kill would cost ten seconds.
+const STICKY_WAIT: Duration = Duration::from_secs(2);
 /// Workflow tasks in bulk at once.
 const BULK_WORKFLOW_TASKS: usize = 6;
 /// Runs in bulk that are kept in memory; there are only a few.
@@ -64,21 +68,29 @@ impl Queues<'_> {
             .tuner(slots(BULK_WORKFLOW_TASKS, BULK_ACTIVITIES))
             .max_cached_workflows(settings.cached_workflows.min(BULK_CACHED_WORKFLOWS))
             .max_task_queue_activities_per_second(f64::from(rate))
+            .sticky_queue_schedule_to_start_timeout(STICKY_WAIT)
             .graceful_shutdown_period(STEP_GRACE)
             .register_workflow::<workflows::ImportSubscription>()
             .and_then(|options| options.register_workflow::<workflows::SyncStripeCustomers>())
+            .and_then(|options| options.register_workflow::<workflows::Reconcile>())
             .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())
             .register_activities(self.subscription_imports())
             .register_activities(self.walks())
             .register_activities(self.imports())
+            .register_activities(self.reconciles())
             .build();
         Ok(self.watched(options))
     }
 
     fn walks(&self) -> WalkActivities {
         WalkActivities::new(self.parts.store.clone(), self.parts.stripe.clone())
+    }
+
+    fn reconciles(&self) -> ReconcileActivities {
+        let Parts { store, stripe, .. } = self.parts;
+        ReconcileActivities::new(store.clone(), stripe.clone(), self.config.worker.event_retention_days)
     }
 
     fn imports(&self) -> ImportActivities {

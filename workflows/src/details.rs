@@ -1,9 +1,12 @@
 //! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
 
+use std::collections::BTreeMap;
+
 use domain::change_license::ChangeLicenseState;
 use domain::create_tenant::{CreateTenantState, Step};
 use domain::import_customers::{ImportState, Outcome, TenantProgress};
 use domain::import_subscription::ImportSubscriptionState;
+use domain::reconcile::{DriftKind, ReconcileState};
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
 
 /// Two spaces at a line's end break it in markdown.
@@ -52,6 +55,19 @@ pub(crate) fn of_sync(subscription: &str, waiting: usize, state: &SyncSubscripti
     lines.join(LINE_BREAK)
 }
 
+/// What a reconciliation found, and where it stands.
+pub(crate) fn of_reconcile(state: &ReconcileState) -> String {
+    let progress = &state.progress;
+    let mut lines = vec![
+        format!("**Under way** {}", progress.place.words()),
+        format!("**Pages of Stripe's lists** {}", state.pages),
+        format!("**Drift** {} found, {} repaired", by_kind(&state.drift.found), by_kind(&state.drift.repaired)),
+        format!("**Events** {} fed, {} pruned", progress.events_fed, progress.events_pruned),
+    ];
+    lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
+    lines.join(LINE_BREAK)
+}
+
 /// What an import of customers is about and where it stands.
 pub(crate) fn of_customers(subject: &str, state: &ImportState) -> String {
     let TenantProgress { tenants, judged, totals, follow_ups, tagged, read_again } = state.progress;
@@ -81,6 +97,11 @@ pub(crate) fn of_license(subject: &str, state: &ChangeLicenseState) -> String {
     lines.extend(state.step.map(|step| format!("**Under way** {}", step.as_str())));
     lines.extend(state.error.as_ref().map(|error| format!("**{}** {}", error.kind, error.message)));
     lines.join(LINE_BREAK)
+}
+
+fn by_kind(counts: &BTreeMap<DriftKind, u32>) -> String {
+    let all: Vec<_> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
 
 /// The two tags go out side by side, and the state names the first.

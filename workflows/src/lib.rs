@@ -14,6 +14,8 @@ mod details;
 mod import_subscription;
 mod outcome;
 mod patience;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod reconcile;
 pub mod search_attributes;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_stripe_customers;
@@ -23,5 +25,6 @@ mod sync_subscription;
 pub use change_license::ChangeLicense;
 pub use create_tenant::CreateTenant;
 pub use import_subscription::ImportSubscription;
+pub use reconcile::Reconcile;
 pub use sync_stripe_customers::SyncStripeCustomers;
 pub use sync_subscription::SyncSubscription;

@@ -4,7 +4,7 @@ use domain::create_tenant::RunError;
 use domain::failure::{Classify, FailureKind};
 use domain::refusal::Refusal;
 use temporalio_workflow::common::error::{ApplicationFailure, IncomingError};
-use temporalio_workflow::{ActivityExecutionError, RetryState, WorkflowTermination};
+use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError, RetryState, WorkflowTermination};
 
 /// What ended a run.
 pub(crate) enum Ending {
@@ -51,6 +51,19 @@ impl Ending {
             Self::Failed(permanent(&error))
         } else {
             Self::Failed(RunError::new(FailureKind::Exhausted, exhausted(&error, gave_up)))
+        }
+    }
+}
+
+impl From<ChildWorkflowExecutionError> for Ending {
+    fn from(error: ChildWorkflowExecutionError) -> Self {
+        match error.cause() {
+            Some(IncomingError::Cancelled(_)) => Self::Cancelled,
+            Some(IncomingError::Application(failure)) => Self::Failed(RunError {
+                kind: failure.type_name().unwrap_or(FailureKind::ConflictError.as_str()).to_owned(),
+                message: failure.source_error().to_string(),
+            }),
+            Some(_) | None => Self::Failed(RunError::new(FailureKind::Exhausted, error.to_string())),
         }
     }
 }

@@ -4,13 +4,14 @@ use std::pin::Pin;
 
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
-use domain::import_customers::{ImportPhase, ImportState, SyncStripeCustomersInput, SyncStripeCustomersResult};
+use domain::import_customers::{ImportPhase, ImportState, Stop, SyncStripeCustomersInput, SyncStripeCustomersResult};
 use domain::steps::{FollowUp, ImportSteps, NewWalk, Staged, Task, WalkOf, WalkSteps};
 use domain::untrusted::Untrusted;
 use domain::walk::{WalkId, WalkKind};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+    ActivityOptions, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, workflows,
 };
 
 use crate::outcome::{Ending, termination};
@@ -27,6 +28,8 @@ pub struct SyncStripeCustomers {
     input: Untrusted<SyncStripeCustomersInput>,
     /// Whose, in a line; empty where the input cannot be read.
     subject: String,
+    /// Ends the step under way, where that waits for an outage to pass.
+    stop: WorkflowCancellationToken,
     state: ImportState,
 }
 
@@ -58,7 +61,8 @@ impl SyncStripeCustomers {
     pub fn new(_ctx: &WorkflowContextView, input: Untrusted<SyncStripeCustomersInput>) -> Self {
         let subject = input.0.as_ref().map(SyncStripeCustomersInput::summary).unwrap_or_default();
         let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone());
-        Self { input, subject, state: carried.map(|state| *state).unwrap_or_default() }
+        let stop = WorkflowCancellationToken::new();
+        Self { input, subject, stop, state: carried.map(|state| *state).unwrap_or_default() }
     }
 
     /// From lists to rows.
@@ -74,10 +78,11 @@ impl SyncStripeCustomers {
         }
     }
 
-    /// End after the step under way, so that it can be resumed.
+    /// End after the attempt under way, so that it can be resumed. Whatever the signal says.
     #[signal(name = "stop")]
-    pub fn stop(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {
+    pub fn stop(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Untrusted<Stop>) {
         self.state.stopping = true;
+        self.stop.cancel();
     }
 
     /// How far it is.
@@ -91,14 +96,22 @@ impl SyncStripeCustomers {
         if let Some(tenant) = input.tenant_id {
             ctx.upsert_search_attributes([TENANT_ID.value_set(tenant.to_string())]);
         }
+        // A stop that came before the run began has cancelled the one that this replaces.
+        let stop = ctx.cancellation_token().child_token();
+        ctx.state_mut(|s| s.stop = stop);
         let walk = match ctx.state(|s| s.state.walk) {
             Some(walk) => walk,
             None => Self::open(ctx, &input).await?,
         };
         loop {
             match Self::next(ctx) {
-                Next::Step if Self::step(ctx, walk).await? => {}
-                Next::Step => break,
+                Next::Step => match Self::step(ctx, walk).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // The next look sees why.
+                    Err(Ending::Cancelled) if Self::was_told_to_stop(ctx) => {}
+                    Err(ending) => return Err(ending),
+                },
                 Next::Stop => return Ok(Part::Last(Self::result(ctx, &input, walk, true))),
                 Next::Anew => {
                     let carried = Some(Box::new(ctx.state(|s| s.state.clone())));
@@ -109,6 +122,10 @@ impl SyncStripeCustomers {
         let options = patience::database("end the import");
         ctx.execute_activity(WalkSteps::close_walk, WalkOf { walk }, options).await?;
         Ok(Part::Last(Self::result(ctx, &input, walk, false)))
+    }
+
+    fn was_told_to_stop(ctx: &WorkflowContext<Self>) -> bool {
+        ctx.state(|s| s.state.stopping) && !ctx.cancellation_token().is_cancelled()
     }
 
     fn next(ctx: &WorkflowContext<Self>) -> Next {
@@ -144,18 +161,18 @@ impl SyncStripeCustomers {
         let (phase, pages) = ctx.state(|s| (s.state.phase, s.state.pages));
         match phase {
             ImportPhase::Opening | ImportPhase::Reading => {
-                let options = patience::stripe(format!("read page {}", pages + 1));
+                let options = Self::stoppable(ctx, patience::stripe(format!("read page {}", pages + 1)));
                 let staged = ctx.execute_activity(WalkSteps::stage_page, WalkOf { walk }, options).await?;
                 Self::note_staged(ctx, &staged);
             }
             ImportPhase::Judging => {
-                let options = patience::database("find each tenant's customer");
+                let options = Self::stoppable(ctx, patience::database("find each tenant's customer"));
                 let judged = ctx.execute_activity(ImportSteps::judge_tenants, WalkOf { walk }, options).await?;
                 Self::enter_if(ctx, judged.done, ImportPhase::Writing);
                 ctx.state_mut(|s| s.state.progress = judged.progress);
             }
             ImportPhase::Writing => {
-                let options = patience::long_database("write what belongs to the next tenants");
+                let options = Self::stoppable(ctx, patience::long_database("write what belongs to the next tenants"));
                 let written = ctx.execute_activity(ImportSteps::import_tenants, WalkOf { walk }, options).await?;
                 Self::enter_if(ctx, written.done, ImportPhase::FollowingUp);
                 ctx.state_mut(|s| s.state.progress = written.progress);
@@ -169,7 +186,7 @@ impl SyncStripeCustomers {
 
     /// Some tags or second reads, side by side: the queue's rate is what holds them back.
     async fn follow_up(ctx: &mut WorkflowContext<Self>, walk: WalkId) -> Result<(), Ending> {
-        let options = patience::database("look what is left to tag and to read");
+        let options = Self::stoppable(ctx, patience::database("look what is left to tag and to read"));
         let left = ctx.execute_activity(ImportSteps::list_follow_ups, WalkOf { walk }, options).await?;
         ctx.state_mut(|s| s.state.progress = left.progress);
         Self::enter_if(ctx, left.next.is_empty(), ImportPhase::Done);
@@ -184,16 +201,21 @@ impl SyncStripeCustomers {
         let id = &of.stripe_subscription_id;
         match of.task {
             Task::Tag => {
-                let options = patience::stripe(format!("tag {id}"));
+                let options = Self::stoppable(ctx, patience::stripe(format!("tag {id}")));
                 let tag = ctx.execute_activity(ImportSteps::tag_imported, of, options);
                 Box::pin(async { Ok(tag.await?) })
             }
             Task::Read => {
-                let options = patience::stripe(format!("read {id} again"));
+                let options = Self::stoppable(ctx, patience::stripe(format!("read {id} again")));
                 let read = ctx.execute_activity(ImportSteps::read_imported, of, options);
                 Box::pin(async { Ok(read.await?) })
             }
         }
+    }
+
+    /// Nobody who stops an import is to wait until Stripe is back.
+    fn stoppable(ctx: &WorkflowContext<Self>, options: ActivityOptions) -> ActivityOptions {
+        patience::ended_by(&ctx.state(|s| s.stop.clone()), options)
     }
 
     fn note_staged(ctx: &mut WorkflowContext<Self>, staged: &Staged) {

@@ -16,6 +16,7 @@ mod life;
 mod oracle;
 mod permutations;
 mod product;
+mod reconciled;
 mod rules;
 mod shop;
 mod through;

@@ -74,7 +74,7 @@ impl Shop {
     }
 }
 
-fn stripe(double: &Double) -> Result<Stripe> {
+pub(crate) fn stripe(double: &Double) -> Result<Stripe> {
     let settings = [("STRIPE_SECRET_KEY", SECRET_KEY.to_owned()), ("STRIPE_API_BASE", double.base())];
     let lookup = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     Ok(Stripe::new(StripeConfig::from_env(lookup)?)?)

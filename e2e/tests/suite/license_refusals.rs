@@ -98,7 +98,7 @@ fn cancels_some_day(world: &World, tenant: &Tenant) -> Result<()> {
 }
 
 fn scheduled(world: &World, tenant: &Tenant) -> Result<()> {
-    world.stripe.schedule_quantity(&tenant.purchase.subscription, 4)
+    world.stripe.schedule_quantity(&tenant.purchase.subscription, 4).map(drop)
 }
 
 fn schedule_that_cancels(world: &World, tenant: &Tenant) -> Result<()> {

@@ -16,9 +16,9 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{ChangeLicense, CreateTenant, ImportSubscription, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncSubscription};
 
-use crate::{import_runs, license_runs, sync_runs};
+use crate::{import_runs, license_runs, reconcile_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -100,6 +100,20 @@ fn syncs() -> Result<(Vec<World>, Named)> {
     Ok((vec![plain, flood], all))
 }
 
+/// Each in a Temporal of its own: the id `reconcile` is there once.
+fn reconciliations() -> Result<(Vec<World>, Named)> {
+    let plain = named("histories-reconcile").private_temporal().start()?;
+    let all = reconcile_runs::runs(&plain)?;
+    Ok((vec![plain], all))
+}
+
+fn cancelled_reconciliations() -> Result<(Vec<World>, Named)> {
+    let stopped = named("histories-reconcile-stopped").setting("TENANTRY_HOLD_AT", "after:stagePage");
+    let stopped = stopped.private_temporal().start()?;
+    let all = reconcile_runs::cancelled(&stopped)?;
+    Ok((vec![stopped], all))
+}
+
 fn license_changes() -> Result<(Vec<World>, Named)> {
     let plain = named("histories-license").start()?;
     let stopped = named("histories-license-stopped").setting("TENANTRY_HOLD_AT", "after:attachSchedule").start()?;
@@ -121,6 +135,12 @@ async fn todays_onboardings_and_the_recorded_ones_replay() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_syncs_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("sync_subscription", syncs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_reconciliations_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("reconcile", reconciliations).await?;
+    replay_all("reconcile", cancelled_reconciliations).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +203,8 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
             .register_workflow::<CreateTenant>()?
             .register_workflow::<ImportSubscription>()?
             .register_workflow::<SyncSubscription>()?
-            .register_workflow::<ChangeLicense>()?;
+            .register_workflow::<ChangeLicense>()?
+            .register_workflow::<Reconcile>()?;
         let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;
         result.with_context(|| format!("{name} does not replay"))?;

@@ -5,4 +5,5 @@ mod histories;
 mod import_runs;
 mod license_runs;
 mod names;
+mod reconcile_runs;
 mod sync_runs;

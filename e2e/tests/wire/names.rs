@@ -11,7 +11,7 @@ use domain::import_subscription::ImportStep;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{ChangeLicense, CreateTenant, ImportSubscription, SyncStripeCustomers, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncStripeCustomers, SyncSubscription};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -37,6 +37,8 @@ fn the_names_on_the_wire_are_those_that_are_listed() -> Result<()> {
 fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&CreateTenant::run), names::workflow::CREATE_TENANT);
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
+    assert_eq!(WorkflowDefinition::name(&Reconcile::run), names::workflow::RECONCILE);
+    assert_eq!(QueryDefinition::name(&Reconcile::state), names::query::STATE);
     assert_eq!(WorkflowDefinition::name(&ChangeLicense::run), names::workflow::CHANGE_LICENSE_COUNT);
     assert_eq!(WorkflowDefinition::name(&ImportSubscription::run), names::workflow::IMPORT_SUBSCRIPTION);
     assert_eq!(WorkflowDefinition::name(&SyncStripeCustomers::run), names::workflow::SYNC_STRIPE_CUSTOMERS);

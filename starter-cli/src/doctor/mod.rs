@@ -4,6 +4,7 @@
 mod check;
 mod inbox;
 mod postgres;
+mod schedule;
 mod settings;
 mod stripe;
 mod temporal;

@@ -73,6 +73,7 @@ fn own(settings: &WorkerSettings) -> String {
         max_workflow_tasks,
         cached_workflows,
         bulk_requests_per_sec,
+        event_retention_days,
         log_format,
     } = settings;
     let bulk = match bulk_requests_per_sec {
@@ -81,7 +82,7 @@ fn own(settings: &WorkerSettings) -> String {
     };
     format!(
         "health at {admin_addr}; {max_activities} steps and {max_workflow_tasks} workflow tasks at once, \
-         {cached_workflows} runs cached; {bulk}; {log_format:?} log"
+         {cached_workflows} runs cached; {bulk}; settled events kept for {event_retention_days} days; {log_format:?} log"
     )
 }
 

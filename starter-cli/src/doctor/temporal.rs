@@ -15,6 +15,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 
 use super::check::{Check, in_time};
+use super::schedule::{self, RECONCILIATION};
 use crate::temporal::TemporalConfig;
 
 const TEMPORAL: &str = "Temporal";
@@ -32,12 +33,12 @@ pub(super) async fn look(config: Option<&TemporalConfig>) -> Vec<Check> {
         names.iter().map(|name| Check::skipped(name, depends_on)).collect::<Vec<_>>()
     };
     let Some(config) = config else {
-        return skip(&[TEMPORAL, NAMESPACE, RETENTION, ATTRIBUTES, WORKERS], "a setting of Temporal");
+        return skip(&[TEMPORAL, NAMESPACE, RETENTION, ATTRIBUTES, WORKERS, RECONCILIATION], "a setting of Temporal");
     };
     let look = match config.connect().await {
         Ok(client) => Look { client, config },
         Err(failure) => {
-            let after = skip(&[NAMESPACE, RETENTION, ATTRIBUTES, WORKERS], TEMPORAL);
+            let after = skip(&[NAMESPACE, RETENTION, ATTRIBUTES, WORKERS, RECONCILIATION], TEMPORAL);
             return [vec![Check::failed(TEMPORAL, &failure)], after].concat();
         }
     };
@@ -45,9 +46,10 @@ pub(super) async fn look(config: Option<&TemporalConfig>) -> Vec<Check> {
     match look.namespace().await {
         Ok(namespace) => {
             let found = Check::ok(NAMESPACE, format!("{} exists", config.namespace()));
-            vec![server, found, look.retention(&namespace), look.attributes().await, look.workers().await]
+            let checks = vec![server, found, look.retention(&namespace), look.attributes().await, look.workers().await];
+            [checks, vec![schedule::look(&look.client, config).await]].concat()
         }
-        Err(red) => [vec![server, red], skip(&[RETENTION, ATTRIBUTES, WORKERS], NAMESPACE)].concat(),
+        Err(red) => [vec![server, red], skip(&[RETENTION, ATTRIBUTES, WORKERS, RECONCILIATION], NAMESPACE)].concat(),
     }
 }
 

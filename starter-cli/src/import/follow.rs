@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use domain::import_customers::SyncStripeCustomersResult;
+use domain::import_customers::{Stop, SyncStripeCustomersResult};
 use temporalio_client::{Client, WorkflowHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use workflows::SyncStripeCustomers;
@@ -56,7 +56,7 @@ async fn show(latest: &Import, progress: &Progress) -> Infallible {
 
 async fn interrupted_twice(mut interrupts: Signal, latest: &Import, progress: &Progress) {
     interrupts.recv().await;
-    match latest.signal(SyncStripeCustomers::stop, (), Default::default()).await {
+    match latest.signal(SyncStripeCustomers::stop, Stop::default().into(), Default::default()).await {
         Ok(()) => progress.note("it stops after the step under way; Ctrl-C again leaves it to itself"),
         Err(error) => progress.note(&format!("it could not be told to stop: {error}; Ctrl-C again leaves it running")),
     }

@@ -14,3 +14,4 @@ mod subject;
 pub use config::WebhookConfig;
 pub use envelope::{EnvelopeError, read_envelope};
 pub use signature::SignatureError;
+pub(crate) use subject::LISTED_TYPES;

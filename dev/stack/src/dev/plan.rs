@@ -137,6 +137,7 @@ impl Plan {
             ("WORKER_MAX_WORKFLOW_TASKS", "16".to_owned()),
             ("WORKER_CACHED_WORKFLOWS", "500".to_owned()),
             ("BULK_REQUESTS_PER_SEC", "20".to_owned()),
+            ("EVENT_RETENTION_DAYS", "90".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
             ("RUST_LOG", "info,temporalio_sdk=warn,temporalio_sdk_core=warn".to_owned()),
         ]

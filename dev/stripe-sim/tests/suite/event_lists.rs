@@ -102,6 +102,10 @@ async fn after_thirty_days_events_are_gone() {
     let thin = double.get("/v2/core/events").await.body["data"][0]["id"].as_str().expect("an id").to_owned();
     double.admin(Method::POST, "/clock", json!({"advance_secs": 30 * 86_400 + 60})).await;
     assert!(types(&double, "").await.is_empty());
+    for cursor in ["starting_after", "ending_before"] {
+        let forgotten = double.get(&format!("/v1/events?{cursor}={id}")).await;
+        assert_eq!(forgotten.refusal(), (400, "invalid_request_error", "resource_missing", cursor));
+    }
     let gone = double.get(&format!("/v1/events/{id}")).await;
     assert_eq!(gone.refusal(), (404, "invalid_request_error", "resource_missing", "id"));
     assert_eq!(double.get("/v2/core/events").await.body["data"], json!([]));
