@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use domain::names::workflow::SYNC_STRIPE_CUSTOMERS;
 use serde_json::Value;
 
 use crate::run::{Ending, Run};
@@ -27,7 +26,7 @@ impl World {
     /// would be every world's.
     pub fn start_import(&self, input: &Value) -> Result<Run> {
         let id = format!("sync-stripe-customers-{}", self.task_queue());
-        self.start_in_bulk(SYNC_STRIPE_CUSTOMERS, &id, &input.to_string())?;
+        self.start_in_bulk("syncStripeCustomersWorkflow", &id, &input.to_string())?;
         // Of the whole chain, and not of its first run alone.
         Ok(self.run(&id))
     }
