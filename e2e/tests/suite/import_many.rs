@@ -231,7 +231,8 @@ fn assert_as_made(world: &World, made: &BTreeMap<String, Made>, result: &Value, 
 fn assert_tagged_once(world: &World, made: &BTreeMap<String, Made>, result: &Value) -> Result<()> {
     let untagged: u64 = made.values().map(|one| one.untagged).sum();
     ensure!(result["tagged"] == untagged && result["follow_ups"] == 0, "{untagged} were to be tagged: {result}");
-    let mut written: Vec<_> = world.stripe.requests()?.into_iter().filter(|one| one.effect).map(|one| one.path).collect();
+    let mut written: Vec<_> =
+        world.stripe.requests()?.into_iter().filter(|one| one.effect).map(|one| one.path).collect();
     written.sort();
     let writes = written.len();
     written.dedup();
