@@ -13,7 +13,7 @@ const CUSTOMERS: usize = 12_000;
 const SUBSCRIPTIONS: usize = 11_000;
 /// Customers who share their e-mail with others.
 const SHARING: usize = 300;
-/// Where one page of two hundred more is read, the worker is killed.
+/// The worker is killed at each 20th call, which is a page.
 const PAGES_A_KILL: u64 = 20;
 const KILLS: usize = 11;
 const CALLS_A_FAULT: u64 = 15;

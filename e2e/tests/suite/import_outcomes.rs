@@ -15,7 +15,7 @@ fn email(n: u32) -> String {
     format!("owner{n}@example.com")
 }
 
-/// A subscription's answer: how it stands in the table below.
+/// What each of them bought.
 const QUANTITY: i64 = 7;
 
 /// What somebody did at Stripe and here before the import.
