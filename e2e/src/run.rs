@@ -148,6 +148,21 @@ impl Run {
         self.cli(&["activity", "update-options", "--activity-id", &id, "--schedule-to-close-timeout", "3s"]).map(drop)
     }
 
+    /// Has the server give up the attempt of a worker that is gone, instead of waiting for its end.
+    pub fn give_up_the_attempt(&self) -> Result<()> {
+        let pending = self.describe()?["pendingActivities"].clone();
+        for step in pending.as_array().into_iter().flatten() {
+            let id = step["activityId"].as_str().context("a step without an id")?;
+            self.cli(&["activity", "update-options", "--activity-id", id, "--start-to-close-timeout", "1s"])?;
+        }
+        Ok(())
+    }
+
+    /// Ends it without asking it.
+    pub fn terminate(&self) -> Result<()> {
+        self.cli(&["workflow", "terminate", "--reason", "a test"]).map(drop)
+    }
+
     /// Asks it to stop.
     pub fn cancel(&self) -> Result<()> {
         self.cli(&["workflow", "cancel"]).map(drop)

@@ -16,9 +16,9 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncSubscription};
+use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncStripeCustomers, SyncSubscription};
 
-use crate::{import_runs, license_runs, reconcile_runs, sync_runs};
+use crate::{import_customers_runs, import_runs, license_runs, reconcile_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -121,6 +121,12 @@ fn license_changes() -> Result<(Vec<World>, Named)> {
     Ok((vec![plain, stopped], all.concat()))
 }
 
+fn imports_of_all() -> Result<(Vec<World>, Named)> {
+    let world = named("histories-import-all").start()?;
+    let all = import_customers_runs::runs(&world)?;
+    Ok((vec![world], all))
+}
+
 fn imports_of_one() -> Result<(Vec<World>, Named)> {
     let world = named("histories-import").start()?;
     let all = import_runs::runs(&world)?;
@@ -146,6 +152,11 @@ async fn todays_reconciliations_and_the_recorded_ones_replay() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_changes_of_licences_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("change_license", license_changes).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_imports_of_customers_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("sync_stripe_customers", imports_of_all).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,6 +189,7 @@ async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
     for (history, step) in [
         ("create_tenant.whole", "insertStripeCustomer"),
         ("import_subscription.whole", "settleImport"),
+        ("sync_stripe_customers.whole", "tagImported"),
         ("sync_subscription.whole", "syncSubscription"),
         ("sync_subscription.failed", "failEvents"),
         ("sync_subscription.anew", "syncSubscription"),
@@ -204,7 +216,8 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
             .register_workflow::<ImportSubscription>()?
             .register_workflow::<SyncSubscription>()?
             .register_workflow::<ChangeLicense>()?
-            .register_workflow::<Reconcile>()?;
+            .register_workflow::<Reconcile>()?
+            .register_workflow::<SyncStripeCustomers>()?;
         let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;
         result.with_context(|| format!("{name} does not replay"))?;

@@ -2,6 +2,7 @@
 //! may change under a run that is under way.
 
 mod histories;
+mod import_customers_runs;
 mod import_runs;
 mod license_runs;
 mod names;

@@ -59,7 +59,12 @@ fn what_is_named_twice_is_named_the_same() {
 /// The names that the macros' attributes give, in all sources below `folder`.
 fn declared(folder: &Path, found: &mut BTreeSet<String>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
-        let source = std::fs::read_to_string(entry?.path())?;
+        let path = entry?.path();
+        if path.is_dir() {
+            declared(&path, found)?;
+            continue;
+        }
+        let source = std::fs::read_to_string(path)?;
         for line in source.lines().map(str::trim) {
             for (attribute, kind) in [
                 ("activity", "activity"),
