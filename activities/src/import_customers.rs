@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use domain::audit::{Cause, Origin};
 use domain::failure::{Classify, Retry};
-use domain::ids::{PriceId, StripeSubscriptionId, SubscriptionItemId};
-use domain::license::{Derived, Status};
-use domain::steps::{self, FollowUp, FollowUps, Imported, Judged, WalkOf};
-use domain::walk::ListedSubscription;
-use domain::words::LicenseCount;
+use domain::license::Derived;
+use domain::steps::{self, FollowUp, FollowUps, Imported, Judged, SubscriptionOf, WalkOf};
 use store::{Import, Store};
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;
@@ -16,7 +13,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::error::fail;
 use crate::next_key::NextKey;
-use crate::{Error, origin};
+use crate::{Error, origin, tag};
 
 /// The steps of an import of customers.
 pub struct ImportActivities {
@@ -58,7 +55,7 @@ impl ImportActivities {
     /// See [`domain::steps::ImportSteps::tag_imported`].
     #[activity(definition = steps::TagImported)]
     pub async fn tag_imported(self: Arc<Self>, ctx: ActivityContext, of: FollowUp) -> Result<(), ActivityError> {
-        let tagged = tag(&self.store, &self.stripe, &of, &ctx).await;
+        let tagged = tag_listed(&self.store, &self.stripe, &of, &ctx).await;
         or_fail_the_tenant(&self.store, &of, tagged).await.map_err(|error| fail(&ctx, error))
     }
 
@@ -82,12 +79,18 @@ async fn or_fail_the_tenant(store: &Store, of: &FollowUp, done: Result<(), Error
 
 /// One write, without a look before it: the list has said that no other tenant of ours is named
 /// there. What Stripe answers is no read, but where it differs from the list one is asked for.
-async fn tag(store: &Store, stripe: &Stripe, of: &FollowUp, ctx: &ActivityContext) -> Result<(), Error> {
+/// Where the list is old, Stripe is looked at like everywhere else.
+async fn tag_listed(store: &Store, stripe: &Stripe, of: &FollowUp, ctx: &ActivityContext) -> Result<(), Error> {
+    if store.is_old(of.walk).await? {
+        let FollowUp { tenant_id, stripe_subscription_id, .. } = of.clone();
+        tag::one_of_many(store, stripe, &SubscriptionOf { tenant_id, stripe_subscription_id }, ctx).await?;
+        return Ok(store.note_tagged(of, true).await?);
+    }
     let key = NextKey::for_object(ctx, of.stripe_subscription_id.as_str()).await;
     let tagged = stripe.tag_listed_subscription(&of.stripe_subscription_id, of.tenant_id, &key.key()).await;
     let answered = key.settle(tagged).await?;
     let staged = store.staged_subscription(of).await?;
-    let is_news = staged.is_none_or(|staged| what_counts(&staged) != what_counts(&answered));
+    let is_news = staged.is_none_or(|staged| !staged.says_the_same_as(&answered));
     Ok(store.note_tagged(of, is_news).await?)
 }
 
@@ -101,20 +104,4 @@ async fn read(store: &Store, stripe: &Stripe, of: &FollowUp, origin: &Origin) ->
         return Err(refusal.into());
     }
     Ok(store.note_read_again(of).await?)
-}
-
-/// What of a subscription its rows and the count depend on.
-type Counting<'a> = (
-    &'a StripeSubscriptionId,
-    Status,
-    bool,
-    Option<i64>,
-    Vec<(&'a SubscriptionItemId, &'a PriceId, Option<LicenseCount>)>,
-);
-
-fn what_counts(listed: &ListedSubscription) -> Counting<'_> {
-    let read = listed.without_products();
-    let mut items: Vec<_> = read.items.iter().map(|item| (&item.id, &item.price.id, item.quantity)).collect();
-    items.sort();
-    (&read.id, read.status, read.cancel_at_period_end, read.cancel_at, items)
 }

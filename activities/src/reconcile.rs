@@ -62,6 +62,6 @@ async fn untagged(
     ctx: &ActivityContext,
 ) -> Result<(), Error> {
     let of = SubscriptionOf { tenant_id: next.tenant, stripe_subscription_id: next.subscription()? };
-    tag::subscription(store, stripe, &of, ctx).await?;
+    tag::one_of_many(store, stripe, &of, ctx).await?;
     Ok(store.note_repaired(walk, next).await?)
 }

@@ -22,16 +22,36 @@ pub(crate) async fn subscription(
     of: &SubscriptionOf,
     ctx: &ActivityContext,
 ) -> Result<(), Error> {
+    if is_to_be_tagged(store, stripe, of).await? {
+        write_tag(stripe, of, NextKey::of(ctx).await).await?;
+    }
+    Ok(())
+}
+
+/// The same, in a run that tags many.
+pub(crate) async fn one_of_many(
+    store: &Store,
+    stripe: &Stripe,
+    of: &SubscriptionOf,
+    ctx: &ActivityContext,
+) -> Result<(), Error> {
+    if is_to_be_tagged(store, stripe, of).await? {
+        write_tag(stripe, of, NextKey::for_object(ctx, of.stripe_subscription_id.as_str()).await).await?;
+    }
+    Ok(())
+}
+
+async fn is_to_be_tagged(store: &Store, stripe: &Stripe, of: &SubscriptionOf) -> Result<bool, Error> {
     let found = stripe.subscription(&of.stripe_subscription_id).await?;
     let tag = tagged_tenant(&found.metadata);
-    if tag == Some(of.tenant_id) {
-        return Ok(());
-    }
     if let Some(tenant) = another(store, tag, of.tenant_id).await? {
         return Err(Refusal::SubscriptionOfAnotherTenant { subscription: found.id, tenant }.into());
     }
-    let key = NextKey::for_object(ctx, found.id.as_str()).await;
-    let tagged = stripe.tag_subscription(&found.id, of.tenant_id, &key.key()).await;
+    Ok(tag != Some(of.tenant_id))
+}
+
+async fn write_tag(stripe: &Stripe, of: &SubscriptionOf, key: NextKey<'_>) -> Result<(), Error> {
+    let tagged = stripe.tag_subscription(&of.stripe_subscription_id, of.tenant_id, &key.key()).await;
     key.settle(tagged).await
 }
 

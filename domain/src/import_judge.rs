@@ -12,6 +12,8 @@ pub struct Candidate {
     pub customer: StripeCustomerId,
     /// Whether it has a licence subscription that is live.
     pub is_live: bool,
+    /// Whether the store has sold to it and its onboarding is still to come.
+    pub is_pending: bool,
     /// Whose it is by its row.
     pub row: Option<TenantId>,
     /// Whose it is by its tag, if there is such a tenant here.
@@ -25,7 +27,7 @@ pub struct Case {
     pub tenant: TenantId,
     /// The customer that its row names.
     pub own: Option<StripeCustomerId>,
-    /// How many other tenants have its e-mail and no customer yet.
+    /// How many other tenants have its e-mail.
     pub namesakes: i64,
     /// In the order of their ids.
     pub candidates: Vec<Candidate>,
@@ -81,20 +83,26 @@ impl Case {
                 one.row.map(String::from).unwrap_or_default()
             )),
             (_, _) if self.namesakes > 0 => Judgement::Ambiguous(format!(
-                "{} other tenant(s) without a customer have its e-mail, and Stripe has {}; tag each customer with \
-                 metadata.tenant_id",
+                "{} other tenant(s) have its e-mail, and Stripe has {}; tag each customer with metadata.tenant_id",
                 self.namesakes,
                 listed(&free)
             )),
-            ([one], _) => self.unless_tagged(one),
-            (several, _) => self.the_live_one(several),
+            // It may be the other tenant's second customer as well.
+            (_, [one, ..]) => Judgement::Ambiguous(format!(
+                "{} have its e-mail, and so has {}, which belongs to another tenant; tag its customer with \
+                 metadata.tenant_id",
+                listed(&free),
+                one.customer
+            )),
+            ([one], []) => self.unless_claimed(one),
+            (several, []) => self.the_live_one(several),
         }
     }
 
     fn the_live_one(&self, several: &[&Candidate]) -> Judgement {
         let live: Vec<_> = several.iter().filter(|candidate| candidate.is_live).collect();
         match live[..] {
-            [one] => self.unless_tagged(one),
+            [one] => self.unless_claimed(one),
             [] => Judgement::Ambiguous(format!(
                 "{} have its e-mail, and none has a live licence subscription; tag its customer with \
                  metadata.tenant_id",
@@ -106,6 +114,17 @@ impl Case {
                 listed(several)
             )),
         }
+    }
+
+    /// An e-mail alone does not take a purchase from the onboarding that the store has begun.
+    fn unless_claimed(&self, candidate: &Candidate) -> Judgement {
+        if candidate.is_pending && candidate.tag.is_none() {
+            return Judgement::Ambiguous(format!(
+                "{} is being onboarded (metadata.pending_tenant); import it when that is done",
+                candidate.customer
+            ));
+        }
+        self.unless_tagged(candidate)
     }
 
     fn unless_tagged(&self, candidate: &Candidate) -> Judgement {
@@ -141,13 +160,15 @@ mod tests {
         id.parse().expect("a UUID")
     }
 
-    /// `cus_a` is a customer with the e-mail; `!` makes it live, `row=…` and `tag=…` give it away.
+    /// `cus_a` is a customer with the e-mail; `!` makes it live, `row=…` and `tag=…` give it away, and
+    /// `pending=yes` has it onboarded.
     fn candidate(words: &str) -> Candidate {
         let mut words = words.split(' ');
         let id = words.next().expect("an id");
         let mut one = Candidate {
             customer: id.trim_end_matches('!').parse().expect("an id"),
             is_live: id.ends_with('!'),
+            is_pending: false,
             row: None,
             tag: None,
         };
@@ -155,6 +176,7 @@ mod tests {
             match word.split_once('=').expect("a word with =") {
                 ("row", whose) => one.row = Some(tenant(whose)),
                 ("tag", whose) => one.tag = Some(tenant(whose)),
+                ("pending", _) => one.is_pending = true,
                 (other, _) => panic!("{other}"),
             }
         }
@@ -205,7 +227,17 @@ mod tests {
         check(None, 0, &["cus_b", &format!("cus_a! tag={YOU}")], "conflict: cus_a is tagged");
         check(Some("cus_a"), 0, &[&format!("cus_a! row={ME} tag={YOU}")], "conflict: cus_a is tagged");
         check(None, 0, &[&format!("cus_a! row={YOU}")], "conflict: cus_a has its e-mail and belongs to tenant 1c8e");
-        check(None, 0, &["cus_b", &format!("cus_a! row={YOU}")], "cus_b");
+        check(None, 0, &["cus_b", &format!("cus_a! row={YOU}")], "ambiguous: cus_b have its e-mail, and so has cus_a");
+        check(None, 1, &["cus_b!", &format!("cus_a! row={YOU}")], "ambiguous: 1 other tenant(s)");
+        check(None, 1, &[&format!("cus_b! tag={ME}"), &format!("cus_a! row={YOU}")], "cus_b");
+    }
+
+    #[test]
+    fn a_purchase_that_is_being_onboarded_is_left_to_its_onboarding() {
+        check(None, 0, &["cus_a! pending=yes"], "ambiguous: cus_a is being onboarded");
+        check(None, 0, &["cus_a", "cus_b! pending=yes"], "ambiguous: cus_b is being onboarded");
+        check(None, 0, &[&format!("cus_a! tag={ME} pending=yes")], "cus_a");
+        check(Some("cus_a"), 0, &[&format!("cus_a! row={ME} pending=yes")], "cus_a");
     }
 
     #[test]

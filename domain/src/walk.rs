@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{IdError, ProductId};
+use crate::names::metadata;
 use crate::stripe::{StripeCustomer, StripeProduct, StripeSubscription};
 
 /// Names a walk.
@@ -207,6 +208,17 @@ impl ListedSubscription {
     /// Everything but its products.
     pub fn without_products(&self) -> &StripeSubscription {
         &self.0
+    }
+
+    /// Whether the two differ in nothing but the order of their items and whose tag they carry.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let bare = |listed: &Self| {
+            let mut bare = listed.0.clone();
+            bare.metadata.remove(metadata::TENANT_ID);
+            bare.items.sort_by(|one, other| one.id.cmp(&other.id));
+            bare
+        };
+        bare(self) == bare(other)
     }
 
     /// The whole subscription; none where a product is not known.

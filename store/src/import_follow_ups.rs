@@ -47,6 +47,15 @@ impl Store {
         Ok(query.fetch_optional(&self.pool).await?.map(|body| body.0))
     }
 
+    /// Whether what the lists said may be outdated: the import is long, or was stopped in between.
+    pub async fn is_old(&self, walk: WalkId) -> Result<bool, Error> {
+        let query = sqlx::query_scalar!(
+            "SELECT resumed OR started_at < now() - interval '1 hour' AS \"is!\" FROM walks WHERE walk = $1",
+            walk.as_uuid(),
+        );
+        Ok(query.fetch_one(&self.pool).await?)
+    }
+
     /// It was tagged; `read_again` where Stripe's answer did not say what the list had said.
     pub async fn note_tagged(&self, of: &FollowUp, read_again: bool) -> Result<(), Error> {
         sqlx::query!(

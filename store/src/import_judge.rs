@@ -40,8 +40,7 @@ impl Store {
             CaseRow,
             "SELECT tenants.tenant, customer.stripe_customer_external_id AS \"own?\",
                     (SELECT count(*) FROM tenants other
-                     WHERE other.email = tenants.email AND other.tenant <> tenants.tenant AND NOT other.is_master_billing
-                       AND NOT EXISTS (SELECT FROM stripe_customers theirs WHERE theirs.tenant = other.tenant))
+                     WHERE other.email = tenants.email AND other.tenant <> tenants.tenant AND NOT other.is_master_billing)
                         AS \"namesakes!\"
              FROM walks JOIN tenants ON tenants.created_at <= walks.started_at AND NOT tenants.is_master_billing
                  AND (walks.tenant IS NULL OR walks.tenant = tenants.tenant)
@@ -84,6 +83,8 @@ impl Store {
                     EXISTS (SELECT FROM staged_subscriptions s
                             WHERE s.walk = $1 AND s.stripe_customer_external_id = staged.stripe_customer_external_id
                               AND s.status = ANY($3) AND NOT s.is_add_on) AS \"is_live!\",
+                    coalesce(staged.body -> 'metadata' ->> 'pending_tenant', 'false') NOT IN ('', 'false')
+                        AS \"is_pending!\",
                     theirs.tenant AS \"row?\", tagged.tenant AS \"tag?\"
              FROM possible
              JOIN staged_customers staged USING (stripe_customer_external_id)
@@ -101,7 +102,7 @@ impl Store {
         for row in rows.fetch_all(db).await? {
             let customer = row.customer.parse().map_err(|_| unreadable(STAGED, "stripe_customer_external_id"))?;
             let (whose, tag) = (row.row.map(TenantId::from), row.tag.map(TenantId::from));
-            let candidate = Candidate { customer, is_live: row.is_live, row: whose, tag };
+            let candidate = Candidate { customer, is_live: row.is_live, is_pending: row.is_pending, row: whose, tag };
             found.entry(row.tenant).or_default().push(candidate);
         }
         Ok(found)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::audit::{Cause, Origin};
+use domain::failure::{Classify, Retry};
 use domain::ids::{ProductId, StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::import_customers::Outcome;
 use domain::license::Derived;
@@ -82,8 +83,10 @@ impl Store {
     async fn import_lane(&self, writing: &Writing<'_>, lane: &[Found]) -> Result<(), Error> {
         for found in lane {
             match self.import_tenant(writing, found).await {
-                // Nothing of it was written.
-                Err(Error::Refused(refusal)) => self.refuse(writing.walk, found, &refusal).await?,
+                // Nothing of it was written, and no repetition mends it. The others have their turn.
+                Err(error) if error.retry() == Retry::Never => {
+                    self.refuse(writing.walk, found, error.to_string()).await?;
+                }
                 written => written?,
             }
         }
@@ -207,8 +210,8 @@ impl Store {
         events::release_parked(db, &found.customer, &[]).await
     }
 
-    async fn refuse(&self, walk: WalkId, found: &Found, refusal: &Refusal) -> Result<(), Error> {
-        let written = Written { outcome: Outcome::Failed, reason: Some(refusal.to_string()), ..Written::of(found) };
+    async fn refuse(&self, walk: WalkId, found: &Found, why: String) -> Result<(), Error> {
+        let written = Written { outcome: Outcome::Failed, reason: Some(why), ..Written::of(found) };
         settle(&mut *self.pool.acquire().await?, walk, found, &written).await
     }
 }

@@ -195,12 +195,15 @@ async fn begun(db: &mut PgConnection, new: &NewWalk, origin: &Origin) -> Result<
     sqlx::query!(
         "WITH old AS (
              UPDATE walks SET ended_at = coalesce(ended_at, now())
-             WHERE kind = $1 AND tenant IS NOT DISTINCT FROM $2 RETURNING walk
+             -- A dry run does not end what may still be resumed, and the other way round.
+             WHERE kind = $1 AND tenant IS NOT DISTINCT FROM $2 AND (dry_run = $3 OR ended_at IS NOT NULL)
+             RETURNING walk
          ), customers AS (DELETE FROM staged_customers USING old WHERE staged_customers.walk = old.walk
          ), products AS (DELETE FROM staged_products USING old WHERE staged_products.walk = old.walk)
          DELETE FROM staged_subscriptions USING old WHERE staged_subscriptions.walk = old.walk",
         kind,
         tenant,
+        new.dry_run,
     )
     .execute(&mut *db)
     .await?;

@@ -113,7 +113,7 @@ impl Stripe {
         tenant: TenantId,
         key: &IdempotencyKey,
     ) -> Result<(), Error> {
-        self.post::<IgnoredAny>(tag_of(id, tenant), id.as_str(), key).await.map(drop)
+        self.post::<IgnoredAny>(tag_of(id, tenant).build(), id.as_str(), key).await.map(drop)
     }
 
     /// The same, and answers the subscription as the write left it: a hint, and no read.
@@ -123,7 +123,9 @@ impl Stripe {
         tenant: TenantId,
         key: &IdempotencyKey,
     ) -> Result<ListedSubscription, Error> {
-        let answer = self.post::<wire::BareSubscription>(tag_of(id, tenant), id.as_str(), key).await?;
+        // Its schedule is read too, which comes as an id unless it is asked for.
+        let request = tag_of(id, tenant).expand([SCHEDULE.to_owned()]).build();
+        let answer = self.post::<wire::BareSubscription>(request, id.as_str(), key).await?;
         Ok(ListedSubscription::new(answer.into()))
     }
 
@@ -140,7 +142,7 @@ impl Stripe {
     }
 }
 
-fn tag_of(id: &StripeSubscriptionId, tenant: TenantId) -> RequestBuilder {
+fn tag_of(id: &StripeSubscriptionId, tenant: TenantId) -> UpdateSubscription {
     let tags = HashMap::from([(metadata::TENANT_ID.to_owned(), tenant.to_string())]);
-    UpdateSubscription::new(id.as_str()).metadata(tags).build()
+    UpdateSubscription::new(id.as_str()).metadata(tags)
 }
