@@ -163,9 +163,12 @@ impl LicensePlan {
         rules: &LicenseRules,
     ) -> Result<Self, Refusal> {
         let found = Licensed::of(subscription, rules)?;
-        let from = input.from.unwrap_or(found.quantity);
-        decided_on(subscription, from, found.quantity)?;
         let to = input.quantity.into();
+        // What is at the target already is done, whatever it was decided on: an earlier run may have
+        // got there after all.
+        let is_there = found.quantity == to;
+        let from = input.from.filter(|_| !is_there).unwrap_or(found.quantity);
+        decided_on(subscription, from, found.quantity)?;
         let waits = found.schedule.as_ref().is_some_and(|schedule| schedule.waiting.is_some());
         let action = match (input.effective, to > from) {
             (_, _) if to == from && waits => Action::Release,

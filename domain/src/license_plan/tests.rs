@@ -128,6 +128,16 @@ fn what_waits_is_known_before_it_is_taken_back() {
 }
 
 #[test]
+fn what_it_was_decided_on_matters_only_until_the_target_is_reached() {
+    let from_ten = ChangeLicenseInput { from: Some(count(10)), ..asking(15, None) };
+    let action =
+        |now| LicensePlan::of(&from_ten, &with(now), &rules()).map(|plan| plan.action).map_err(|why| why.kind());
+    assert_eq!(action(10), Ok(Action::Set));
+    assert_eq!(action(15), Ok(Action::Nothing));
+    assert_eq!(action(12), Err(FailureKind::ConflictError));
+}
+
+#[test]
 fn what_cannot_be_changed_is_refused() {
     let check = |subscription: StripeSubscription, expected: FailureKind| {
         let refused = LicensePlan::of(&asking(15, None), &subscription, &rules()).map(drop).map_err(|why| why.kind());

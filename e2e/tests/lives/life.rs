@@ -1,6 +1,8 @@
 //! A life: what a customer does at Stripe, and everything that can happen to the events of it
 //! on their way into the rows.
 
+use std::collections::VecDeque;
+
 use anyhow::{Context, Result};
 use e2e::Double;
 use futures::future::try_join_all;
@@ -292,20 +294,34 @@ pub(crate) fn new_events(shop: &Shop, looked_at: &mut Option<String>) -> Result<
     Ok(new_envelopes(&shop.double, looked_at)?.iter().filter_map(event).collect())
 }
 
-/// All that it has made since, whatever they are about.
+/// All that it has made since and still keeps, whatever they are about.
 pub(crate) fn new_envelopes(double: &Double, looked_at: &mut Option<String>) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
+    // After a leap of the clock the last one that was seen is forgotten, and what is kept is newer.
+    let cursor = looked_at.take().filter(|id| double.get(&format!("/events/{id}")).is_ok());
+    let found = match &cursor {
+        Some(id) => pages(double, "ending_before", Some(id))?,
+        None => pages(double, "starting_after", None)?,
+    };
+    *looked_at = found.last().and_then(|event| event["id"].as_str()).map(str::to_owned).or(cursor);
+    Ok(found)
+}
+
+/// Page after page from the cursor on, the oldest event first.
+fn pages(double: &Double, direction: &str, cursor: Option<&str>) -> Result<Vec<Value>> {
+    let (mut found, mut cursor) = (VecDeque::new(), cursor.map(str::to_owned));
     loop {
-        // Forwards, since a page before a cursor is the one that is next to it.
-        let cursor = looked_at.as_ref().map(|id| format!("&ending_before={id}")).unwrap_or_default();
-        let page = double.get(&format!("/events?limit=100{cursor}"))?;
+        let from = cursor.map(|id| format!("&{direction}={id}")).unwrap_or_default();
+        let page = double.get(&format!("/events?limit=100{from}"))?;
         let events = page["data"].as_array().context("a list")?;
-        if let Some(newest) = events.first().and_then(|event| event["id"].as_str()) {
-            *looked_at = Some(newest.to_owned());
+        // Every page is newest first; forwards, the next one is newer.
+        match direction {
+            "ending_before" => found.extend(events.iter().rev().cloned()),
+            _backwards => events.iter().for_each(|event| found.push_front(event.clone())),
         }
-        found.extend(events.iter().rev().cloned());
-        if page["has_more"] != true || cursor.is_empty() {
-            return Ok(found);
+        let next = if direction == "ending_before" { found.back() } else { found.front() };
+        cursor = next.and_then(|event| event["id"].as_str()).map(str::to_owned);
+        if page["has_more"] != true {
+            return Ok(found.into());
         }
     }
 }
