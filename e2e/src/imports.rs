@@ -40,7 +40,7 @@ impl World {
     pub fn imported(run: &Run) -> Result<Value> {
         match run.ending(IMPORTED)? {
             Ending::Completed(result) => Ok(result),
-            ending => bail!("the import did not complete: {ending:?}"),
+            ending @ (Ending::Failed(..) | Ending::Cancelled) => bail!("the import did not complete: {ending:?}"),
         }
     }
 
