@@ -84,7 +84,7 @@ impl LicenseActivities {
     pub async fn import_license_change(
         self: Arc<Self>,
         ctx: ActivityContext,
-        of: steps::SubscriptionOf,
+        of: steps::ChangedLicenses,
     ) -> Result<LicenseNow, ActivityError> {
         let now = license_look::import(&self.store, &self.stripe, &of, &origin(&ctx)).await;
         now.map_err(|error| fail(&ctx, error))

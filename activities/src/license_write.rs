@@ -1,9 +1,11 @@
 //! The writes of a change of licences. Each attempt looks first and sends one request at most.
 
+use domain::ids::StripeSubscriptionId;
 use domain::license::LicenseRules;
 use domain::license_plan::{Decided, Look, look_to_attach, look_to_release, look_to_set, look_to_write};
 use domain::refusal::Refusal;
 use domain::steps::{AttachedSchedule, QuantityToSet, ScheduleToAttach, ScheduleToRelease, ScheduleToWrite};
+use domain::stripe::StripeSubscription;
 use stripe_gateway::{ComingQuantity, Proration, Quantity, Stripe};
 use temporalio_sdk::activities::ActivityContext;
 
@@ -30,7 +32,25 @@ pub(crate) async fn set(
     };
     let key = NextKey::of(ctx).await;
     let set = stripe.set_quantity(&to, &key.key()).await;
-    key.settle(set).await.map_err(declined)
+    let set = key.settle(set).await.map_err(declined);
+    let look = |now: &StripeSubscription| look_to_set(now, rules, Decided { from: of.from, to: of.to });
+    or_look_again(set, stripe, &subscription.id, look).await
+}
+
+/// Stripe refuses what its look found fit where somebody was faster in between. Then what they
+/// did is the answer, and not the words of the refusal.
+async fn or_look_again<D, A>(
+    written: Result<D, Error>,
+    stripe: &Stripe,
+    id: &StripeSubscriptionId,
+    look: impl FnOnce(&StripeSubscription) -> Result<Look<D, A>, Refusal>,
+) -> Result<D, Error> {
+    let Err(error @ Error::Stripe(stripe_gateway::Error::Refused(_))) = written else { return written };
+    let subscription = stripe.subscription(id).await?;
+    match look(&subscription)? {
+        Look::Done(done) => Ok(done),
+        Look::Act(_) => Err(error),
+    }
 }
 
 /// What the payer is to read, without the rest of the answer.
@@ -53,7 +73,9 @@ pub(crate) async fn release(
         Look::Act(()) => {
             let key = NextKey::of(ctx).await;
             let released = stripe.release_schedule(&of.stripe_schedule_id, &key.key()).await;
-            key.settle(released).await
+            let released = key.settle(released).await;
+            let look = |now: &StripeSubscription| look_to_release(now, rules, of.from, &of.stripe_schedule_id);
+            or_look_again(released, stripe, &subscription.id, look).await
         }
     }
 }
@@ -71,7 +93,9 @@ pub(crate) async fn attach(
         Look::Act(()) => {
             let key = NextKey::of(ctx).await;
             let attached = stripe.attach_schedule(&of.stripe_subscription_id, &key.key()).await;
-            key.settle(attached).await?
+            let attached = key.settle(attached).await;
+            let look = |now: &StripeSubscription| look_to_attach(now, rules, of.from);
+            or_look_again(attached, stripe, &subscription.id, look).await?
         }
     };
     Ok(AttachedSchedule { stripe_schedule_id })
@@ -91,11 +115,13 @@ pub(crate) async fn write(
         Look::Act(found) => found,
     };
     let Some(schedule) = schedule else {
-        let (subscription, schedule) = (subscription.id, of.stripe_schedule_id.clone());
+        let (subscription, schedule) = (subscription.id.clone(), of.stripe_schedule_id.clone());
         return Err(Refusal::ScheduleChanged { subscription, schedule }.into());
     };
     let coming = ComingQuantity { price: &found.price, quantity: of.to, at: found.period_end };
     let key = NextKey::of(ctx).await;
     let written = stripe.write_schedule(&of.stripe_schedule_id, &schedule, &coming, &key.key()).await;
-    key.settle(written).await
+    let written = key.settle(written).await;
+    let look = |now: &StripeSubscription| look_to_write(now, rules, decided, &of.stripe_schedule_id);
+    or_look_again(written, stripe, &of.stripe_subscription_id, look).await
 }

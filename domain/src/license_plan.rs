@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::looks::*;
+
 use crate::change_license::{ChangeLicenseInput, ChangeLicenseResult, Effective, Outcome};
 use crate::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId, SubscriptionScheduleId};
 use crate::license::{LicenseRules, Seats, Status, canonical};
@@ -93,7 +95,8 @@ fn our_schedule(
 ) -> Result<Option<OurSchedule>, Refusal> {
     let Some(schedule) = &subscription.schedule else { return Ok(None) };
     let is_known = known == Some(&schedule.id) && schedule.phases == 1;
-    if !schedule.is_ours() && !is_known && !schedule.changes_nothing(&subscription.items) {
+    let is_ours = schedule.is_ours() && schedule.is_as_written();
+    if !is_ours && !is_known && !schedule.changes_nothing(&subscription.items) {
         return Err(Refusal::ForeignSchedule { subscription: subscription.id.clone(), schedule: schedule.id.clone() });
     }
     Ok(Some(OurSchedule { id: schedule.id.clone(), waiting: waiting(schedule, rules) }))
@@ -171,7 +174,8 @@ impl LicensePlan {
         decided_on(subscription, from, found.quantity)?;
         let waits = found.schedule.as_ref().is_some_and(|schedule| schedule.waiting.is_some());
         let action = match (input.effective, to > from) {
-            (_, _) if to == from && waits => Action::Release,
+            // What was decided on another number knows nothing of what waits on this one.
+            (_, _) if to == from && waits && input.from.is_none_or(|from| from == found.quantity) => Action::Release,
             (_, _) if to == from => Action::Nothing,
             (Some(Effective::Now), _) | (None, true) => Action::Set,
             (Some(Effective::PeriodEnd), _) | (None, false) => Action::Schedule,
@@ -208,12 +212,35 @@ impl LicensePlan {
         Err(Refusal::NotReached { subscription: self.stripe_subscription_id.clone(), to: self.to, now: *now })
     }
 
+    /// The schedule that would still undo the number that is there: the one that the run put the
+    /// subscription under, in whose way it is in either case, or the one that waited before.
+    pub fn left_over(
+        &self,
+        now: &LicenseNow,
+        attached: Option<SubscriptionScheduleId>,
+    ) -> Option<SubscriptionScheduleId> {
+        let waited = || self.schedule.as_ref().filter(|_| now.waiting.is_some()).map(|schedule| schedule.id.clone());
+        match self.action {
+            Action::Set | Action::Schedule if now.quantity == Some(self.to) => attached.or_else(waited),
+            Action::Nothing | Action::Release | Action::Set | Action::Schedule => None,
+        }
+    }
+
+    /// What is to be said of a number that waits again, but for another day.
+    pub fn moved(&self, now: &LicenseNow) -> Option<String> {
+        let (was, is) = self.waiting().zip(now.waiting)?;
+        let has_moved = self.action == Action::Set && was.quantity == is.quantity && was.at != is.at;
+        has_moved.then(|| format!("it was to come on {}, and now waits until {}", day(was.at), day(is.at)))
+    }
+
     /// What it came to at that moment, given what Stripe has.
     pub fn result(&self, now: &LicenseNow, at: i64) -> ChangeLicenseResult {
         let (outcome, effective_at) = match (self.action, now.waiting) {
             (Action::Nothing | Action::Release, _) => (Outcome::Unchanged, None),
-            (Action::Schedule, Some(waiting)) => (Outcome::Scheduled, Some(waiting.at)),
-            (Action::Set, _) | (Action::Schedule, None) => (Outcome::Changed, Some(at)),
+            (Action::Schedule, Some(waiting)) if now.quantity != Some(self.to) => {
+                (Outcome::Scheduled, Some(waiting.at))
+            }
+            (Action::Set | Action::Schedule, _) => (Outcome::Changed, Some(at)),
         };
         let was_taken_back = outcome != Outcome::Scheduled && self.action != Action::Nothing;
         let taken_back = self.waiting().map(|waiting| waiting.quantity).filter(|_| was_taken_back);
@@ -274,104 +301,6 @@ pub fn day(unix_seconds: i64) -> String {
         .unwrap_or_default()
 }
 
-/// A change that somebody decided on.
-#[derive(Clone, Copy, Debug)]
-pub struct Decided {
-    /// The number that it was decided on.
-    pub from: LicenseCount,
-    /// The number that there shall be.
-    pub to: LicenseCount,
-}
-
-/// What a step that writes has to do after its look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look<D, A> {
-    /// Nothing: it is so.
-    Done(D),
-    /// This.
-    Act(A),
-}
-
-/// Before the number is set now.
-pub fn look_to_set(
-    subscription: &StripeSubscription,
-    rules: &LicenseRules,
-    decided: Decided,
-) -> Result<Look<(), Licensed>, Refusal> {
-    if has(subscription, rules)? == decided.to {
-        return Ok(Look::Done(()));
-    }
-    let found = Licensed::of(subscription, rules)?;
-    decided_on(subscription, decided.from, found.quantity)?;
-    match &found.schedule {
-        // Whatever waited was taken back before; this came meanwhile, and would undo the number.
-        Some(schedule) => {
-            Err(Refusal::ForeignSchedule { subscription: subscription.id.clone(), schedule: schedule.id.clone() })
-        }
-        None => Ok(Look::Act(found)),
-    }
-}
-
-/// Before a schedule of ours is released.
-pub fn look_to_release(
-    subscription: &StripeSubscription,
-    rules: &LicenseRules,
-    from: LicenseCount,
-    schedule: &SubscriptionScheduleId,
-) -> Result<Look<(), ()>, Refusal> {
-    let Some(found) = &subscription.schedule else { return Ok(Look::Done(())) };
-    is_still(subscription, Some(&found.id), schedule)?;
-    decided_on(subscription, from, has(subscription, rules)?)?;
-    Ok(Look::Act(()))
-}
-
-/// Before a subscription is put under a schedule. Answers the one that it is under.
-pub fn look_to_attach(
-    subscription: &StripeSubscription,
-    rules: &LicenseRules,
-    from: LicenseCount,
-) -> Result<Look<SubscriptionScheduleId, ()>, Refusal> {
-    let found = Licensed::of(subscription, rules)?;
-    decided_on(subscription, from, found.quantity)?;
-    Ok(match found.schedule {
-        Some(schedule) => Look::Done(schedule.id),
-        None => Look::Act(()),
-    })
-}
-
-/// Before a schedule is told the number that is to come.
-pub fn look_to_write(
-    subscription: &StripeSubscription,
-    rules: &LicenseRules,
-    decided: Decided,
-    schedule: &SubscriptionScheduleId,
-) -> Result<Look<(), Licensed>, Refusal> {
-    // The period may have ended since an answer was lost.
-    if has(subscription, rules)? == decided.to {
-        return Ok(Look::Done(()));
-    }
-    let found = Licensed::under(subscription, rules, Some(schedule))?;
-    is_still(subscription, found.schedule.as_ref().map(|found| &found.id), schedule)?;
-    decided_on(subscription, decided.from, found.quantity)?;
-    let waiting = found.schedule.as_ref().and_then(|schedule| schedule.waiting);
-    let is_written = waiting == Some(Waiting { quantity: decided.to, at: found.period_end });
-    Ok(if is_written { Look::Done(()) } else { Look::Act(found) })
-}
-
-fn has(subscription: &StripeSubscription, rules: &LicenseRules) -> Result<LicenseCount, Refusal> {
-    rules.seats(&subscription.license_items()).count(&subscription.id)
-}
-
-fn is_still(
-    subscription: &StripeSubscription,
-    found: Option<&SubscriptionScheduleId>,
-    expected: &SubscriptionScheduleId,
-) -> Result<(), Refusal> {
-    if found == Some(expected) {
-        return Ok(());
-    }
-    Err(Refusal::ScheduleChanged { subscription: subscription.id.clone(), schedule: expected.clone() })
-}
-
+mod looks;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,6 @@ use crate::change_license::{ChangeLicenseInput, ChangeLicenseResult};
 use crate::create_tenant::RunError;
 use crate::ids::{StripeSubscriptionId, SubscriptionScheduleId, TenantId};
 use crate::license_plan::{LicenseNow, LicensePlan};
-use crate::tenant_steps::SubscriptionOf;
 use crate::words::LicenseCount;
 
 /// The steps of a change of licences.
@@ -55,7 +54,7 @@ impl LicenseSteps {
 
     /// Reads the subscription after all writes and writes rows and count. Answers what Stripe has.
     #[activity(name = "importLicenseChange")]
-    pub fn import_license_change(_: SubscriptionOf) -> Result<LicenseNow, ActivityError> {
+    pub fn import_license_change(_: ChangedLicenses) -> Result<LicenseNow, ActivityError> {
         unimplemented!()
     }
 
@@ -115,6 +114,18 @@ pub struct ScheduleToWrite {
     pub from: LicenseCount,
     /// What is to come.
     pub to: LicenseCount,
+}
+
+/// A subscription whose licences a run was to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedLicenses {
+    /// Whose licences.
+    pub tenant_id: TenantId,
+    /// The subscription.
+    pub stripe_subscription_id: StripeSubscriptionId,
+    /// What was asked for. Any other number is somebody else's.
+    #[serde(default)]
+    pub to: Option<LicenseCount>,
 }
 
 /// A request that has ended, one way or the other.

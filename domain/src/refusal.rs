@@ -147,7 +147,7 @@ pub enum Refusal {
     SetToCancel(StripeSubscriptionId),
     /// Somebody else plans its future.
     #[error(
-        "{subscription} is under {schedule}, which was not made here; release that schedule at Stripe and start it again"
+        "{subscription} is under {schedule}, which was not made here, or not left as it was made; release that schedule at Stripe and start it again"
     )]
     ForeignSchedule {
         /// The subscription.
@@ -155,6 +155,9 @@ pub enum Refusal {
         /// The schedule.
         schedule: SubscriptionScheduleId,
     },
+    /// What it says of the current period is not what the subscription has.
+    #[error("{0} does not say what its subscription has now; release that schedule at Stripe and start it again")]
+    ScheduleDiffers(SubscriptionScheduleId),
     /// Our schedule is not the one that it was.
     #[error(
         "{subscription} was put under another schedule, or taken from {schedule}, meanwhile; look at it, and start it again if it is still meant"
@@ -191,7 +194,7 @@ pub enum Refusal {
     },
     /// The increase was not paid.
     #[error(
-        "the payment did not go through ({code}): {message} Nothing was changed; let the customer mend it, and start it again"
+        "the payment did not go through ({code}): {message} The number was not changed; let the customer mend it, and start it again"
     )]
     PaymentDeclined {
         /// Stripe's decline code, or its error code where there is none.
@@ -226,6 +229,7 @@ impl Classify for Refusal {
             | Self::PurchaseOfMaster(_)
             | Self::SetToCancel(_)
             | Self::ForeignSchedule { .. }
+            | Self::ScheduleDiffers(_)
             | Self::ScheduleChanged { .. }
             | Self::ChangedMeanwhile { .. }
             | Self::NotReached { .. } => FailureKind::ConflictError,

@@ -124,6 +124,9 @@ pub struct SubscriptionSchedule {
     pub current_phase: Option<Phase>,
     /// What comes after the phase that runs.
     pub next_phase: Option<Phase>,
+    /// How many phases come after the phase that runs.
+    #[serde(default)]
+    pub phases_to_come: usize,
     /// How many phases it has, past ones included.
     pub phases: usize,
     /// Whether it lets go of the subscription after its last phase, and does not cancel it.
@@ -136,6 +139,14 @@ impl SubscriptionSchedule {
     /// Whether we made it.
     pub fn is_ours(&self) -> bool {
         self.metadata.get(metadata::TENANTRY).is_some_and(|value| value == TENANTRY_VALUE)
+    }
+
+    /// Whether it does no more than what we write: another number, of what is sold already, and
+    /// the subscription is free again.
+    pub fn is_as_written(&self) -> bool {
+        let sold = self.current_phase.as_ref().map(Phase::prices);
+        let sells_the_same = self.next_phase.as_ref().is_none_or(|next| sold == Some(next.prices()));
+        self.releases && self.phases_to_come <= 1 && sells_the_same
     }
 
     /// Whether it says of these items what they are, and nothing else: that is how a schedule
@@ -157,6 +168,15 @@ pub struct Phase {
     pub start: i64,
     /// Price and quantity of each item.
     pub items: Vec<(PriceId, Option<LicenseCount>)>,
+}
+
+impl Phase {
+    /// What is sold in it, in an order of its own.
+    fn prices(&self) -> Vec<&str> {
+        let mut prices: Vec<_> = self.items.iter().map(|(price, _)| price.as_str()).collect();
+        prices.sort_unstable();
+        prices
+    }
 }
 
 /// One line of a subscription, see <https://docs.stripe.com/api/subscription_items/object>.

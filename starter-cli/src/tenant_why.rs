@@ -157,7 +157,7 @@ fn explain(cause: &str, workflow_id: &str, counting: Option<&str>, events: &[Tol
         Cause::InitialLicenseCount => {
             "the purchase named this number, and Stripe had no subscription to say another".to_owned()
         }
-        Cause::SubscriptionImport => format!("the purchase was imported from Stripe; {counts}"),
+        Cause::SubscriptionImport => format!("the subscription was imported from Stripe; {counts}"),
         Cause::SubscriptionEvent => {
             format!("{} said that {} changed; {counts}", speakers(events), changed.unwrap_or("a subscription"))
         }

@@ -2,10 +2,13 @@
 
 use domain::audit::Origin;
 use domain::change_license::{ChangeLicenseInput, Effective};
+use domain::failure::FailureKind;
 use domain::ids::{StripeCustomerId, TenantId};
 use domain::license_plan::LicensePlan;
 use domain::refusal::Refusal;
 use domain::steps::{ClosedLicenseRequest, LicenseRequestEnd};
+use domain::stripe::{StripeSubscription, tagged_tenant};
+use domain::words::LicenseCount;
 
 use crate::error::unreadable;
 use crate::{Error, Store};
@@ -13,16 +16,24 @@ use crate::{Error, Store};
 impl Store {
     /// Notes the request, once for each run. Refuses where there is no such tenant, or where it is
     /// the one that owns the Stripe account.
-    pub async fn open_license_request(&self, input: &ChangeLicenseInput, origin: &Origin) -> Result<(), Error> {
+    /// Answers what an earlier attempt of the run decided it on, or else the input's own number.
+    pub async fn open_license_request(
+        &self,
+        input: &ChangeLicenseInput,
+        origin: &Origin,
+    ) -> Result<Option<LicenseCount>, Error> {
         if input.tenant_id == self.master {
             return Err(Refusal::LicensesOfMaster(input.tenant_id).into());
         }
         if !self.tenant_exists(input.tenant_id).await? {
             return Err(Refusal::NoSuchTenant(input.tenant_id).into());
         }
-        sqlx::query!(
-            "INSERT INTO license_requests (tenant, from_count, to_count, effective, requested_by, workflow_id, run_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run_id) DO NOTHING",
+        let row = sqlx::query!(
+            "INSERT INTO license_requests AS r
+                 (tenant, from_count, to_count, effective, requested_by, workflow_id, run_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (run_id) DO UPDATE SET from_count = r.from_count
+             RETURNING license_request_id, from_count",
             input.tenant_id.as_uuid(),
             input.from.map(|from| from.get()),
             input.quantity.get(),
@@ -31,9 +42,46 @@ impl Store {
             origin.workflow_id,
             origin.run_id,
         )
+        .fetch_one(&self.pool)
+        .await?;
+        self.close_silent_requests(input.tenant_id, row.license_request_id).await?;
+        let from = row.from_count.map(|from| i64::from(from).try_into()).transpose();
+        from.map_err(|_| unreadable("license_requests", "from_count"))
+    }
+
+    /// One change runs at a time for each tenant, so those before this one have ended. One that
+    /// was terminated could not say so.
+    async fn close_silent_requests(&self, tenant: TenantId, newest: i64) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE license_requests
+             SET ended_at = now(), failure_kind = $3, failure_message = 'the run ended without a word'
+             WHERE tenant = $1 AND license_request_id < $2 AND ended_at IS NULL",
+            tenant.as_uuid(),
+            newest,
+            FailureKind::Cancelled.as_str(),
+        )
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// What belongs to another tenant could not be written after a change.
+    pub async fn refuse_other_tenants(
+        &self,
+        subscription: &StripeSubscription,
+        tenant_id: TenantId,
+    ) -> Result<(), Error> {
+        let row = self.tenant_of_subscription(&subscription.id).await?;
+        let tag = match tagged_tenant(&subscription.metadata) {
+            Some(tenant) if self.tenant_exists(tenant).await? => Some(tenant),
+            Some(_) | None => None,
+        };
+        match row.into_iter().chain(tag).find(|tenant| *tenant != tenant_id) {
+            Some(tenant) => {
+                Err(Refusal::SubscriptionOfAnotherTenant { subscription: subscription.id.clone(), tenant }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Notes what the request was decided on.

@@ -6,6 +6,7 @@
 use domain::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId, SubscriptionScheduleId};
 use domain::license_plan::Licensed;
 use domain::names::metadata;
+use domain::refusal::Refusal;
 use domain::stripe::{ListedSubscription, StripeSubscription, TENANTRY_VALUE};
 use domain::words::LicenseCount;
 use serde::de::IgnoredAny;
@@ -145,8 +146,7 @@ impl Stripe {
         let path = format!("/subscription_schedules/{id}");
         let ComingQuantity { price, quantity, at } = *coming;
         let Some(phases) = with_number(&schedule.0, &Coming { price, quantity, at }) else {
-            let wrong = "schedule.phases: the current phase has no item of the licence price".to_owned();
-            return Err(Error::Unreadable { request: format!("POST /v1{path}"), wrong });
+            return Err(Refusal::ScheduleDiffers(id.clone()).into());
         };
         let form = json!({
             "end_behavior": "release",

@@ -194,6 +194,7 @@ impl Schedule {
         stripe::SubscriptionSchedule {
             id: self.id,
             current_phase: self.phases.iter().find(runs).map(Phase::to_domain),
+            phases_to_come: to_come.clone().count(),
             next_phase: to_come.min_by_key(|phase| phase.start_date).map(Phase::to_domain),
             phases: self.phases.len(),
             releases: self.end_behavior == "release",

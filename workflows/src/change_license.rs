@@ -8,8 +8,8 @@ use domain::failure::FailureKind;
 use domain::ids::{SubscriptionScheduleId, TenantId};
 use domain::license_plan::{Action, LicenseNow, LicensePlan, day};
 use domain::steps::{
-    ClosedLicenseRequest, LicenseRequestEnd, LicenseSteps, QuantityToSet, ScheduleToAttach, ScheduleToRelease,
-    ScheduleToWrite, SubscriptionOf,
+    ChangedLicenses, ClosedLicenseRequest, LicenseRequestEnd, LicenseSteps, QuantityToSet, ScheduleToAttach,
+    ScheduleToRelease, ScheduleToWrite,
 };
 use domain::untrusted::Untrusted;
 use domain::words::LicenseCount;
@@ -18,7 +18,7 @@ use temporalio_workflow::{
     ActivityOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
-use crate::outcome::{Ending, termination};
+use crate::outcome::{Ending, came_of, termination};
 use crate::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
 use crate::{details, patience};
 
@@ -95,6 +95,7 @@ impl ChangeLicense {
             Ok(now) => now,
             Err(ending) => Self::make_good(ctx, &plan, input.tenant_id, ending).await?,
         };
+        let now = Self::let_be(ctx, &plan, input.tenant_id, now).await?;
         Ok(plan.result(&now, seconds(ctx.workflow_time())))
     }
 
@@ -152,12 +153,14 @@ impl ChangeLicense {
         if let Some(now) = now.filter(is_reached) {
             return Ok(now);
         }
-        if let Some(note) = Self::take_back(ctx, plan, now.as_ref()).await {
+        if let Some(note) = Self::take_back(ctx, plan, now.as_ref(), &ending).await {
             ctx.state_mut(|s| s.notes.push(note));
             now = Self::look(ctx, plan, tenant_id).await;
             if let Some(now) = now.filter(is_reached) {
-                return Self::let_be(ctx, plan, tenant_id, now).await;
+                return Ok(now);
             }
+            let moved = now.and_then(|now| plan.moved(&now));
+            ctx.state_mut(|s| s.notes.extend(moved));
         }
         let has = now.map_or_else(|| "what Stripe has could not be read".to_owned(), |now| format!("Stripe has {now}"));
         let is_said = matches!(&ending, Ending::Failed(error) if error.message.contains(&has));
@@ -173,27 +176,48 @@ impl ChangeLicense {
         ctx: &mut WorkflowContext<Self>,
         plan: &LicensePlan,
         now: Option<&LicenseNow>,
+        ending: &Ending,
     ) -> Option<String> {
         // What came before may have used up the time for writes; this has its own.
         ctx.state_mut(|s| s.writing_since = None);
-        let attached = ctx.state(|s| s.attached.clone());
-        let waits = now.map(|now| now.waiting.is_some());
-        match (plan.action, plan.waiting(), attached) {
-            (Action::Set, Some(waiting), _) if waits != Some(true) => {
+        let waits = now.is_some_and(|now| now.waiting.is_some());
+        match (plan.action, plan.waiting()) {
+            (Action::Set, Some(waiting)) if !waits => {
                 let numbers = (plan.from, waiting.quantity);
                 let done = Self::schedule(ctx, plan, numbers, When::Regardless).await;
                 let what = format!("the change to {} that waited", waiting.quantity);
                 Some(came_of(&what, ("waits again", "could not be put back"), done))
             }
-            (Action::Schedule, _, Some(schedule)) if plan.schedule.is_none() && waits == Some(false) => {
-                let done = Self::release(ctx, plan, (&schedule, plan.from), When::Regardless).await;
+            (Action::Schedule, _) if plan.schedule.is_none() && !waits => {
+                let has = now.and_then(|now| now.quantity).unwrap_or(plan.from);
+                let done = Self::release_begun(ctx, plan, has, ending).await?;
                 Some(came_of("the schedule that was begun", ("is released", "could not be released"), done))
             }
-            (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _, _) => None,
+            (Action::Nothing | Action::Release | Action::Set | Action::Schedule, _) => None,
         }
     }
 
-    /// A write that took Stripe long came about after all. What was put back would undo it later.
+    /// Takes away the schedule that was begun; none where there is none for certain. One whose
+    /// making was never answered is asked for again: the same key answers the same schedule.
+    async fn release_begun(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        has: LicenseCount,
+        ending: &Ending,
+    ) -> Option<Result<(), Ending>> {
+        let schedule = match (ctx.state(|s| s.attached.clone()), ending.is_of_no_answer()) {
+            (Some(schedule), _) => Ok(schedule),
+            (None, true) => Self::attach(ctx, plan, has, When::Regardless).await,
+            (None, false) => return None,
+        };
+        Some(match schedule {
+            Ok(schedule) => Self::release(ctx, plan, (&schedule, has), When::Regardless).await,
+            Err(ending) => Err(ending),
+        })
+    }
+
+    /// The number is there, by this run or by somebody else. What would still undo it when the
+    /// period ends is taken away: what waited before, or what was put back while a write took long.
     async fn let_be(
         ctx: &mut WorkflowContext<Self>,
         plan: &LicensePlan,
@@ -201,9 +225,13 @@ impl ChangeLicense {
         now: LicenseNow,
     ) -> Result<LicenseNow, Ending> {
         let attached = ctx.state(|s| s.attached.clone());
-        let (Action::Set, Some(_), Some(schedule)) = (plan.action, now.waiting, attached) else { return Ok(now) };
+        let Some(schedule) = plan.left_over(&now, attached) else { return Ok(now) };
+        ctx.state_mut(|s| s.writing_since = None);
         Self::release(ctx, plan, (&schedule, plan.to), When::Regardless).await?;
-        Ok(Self::look(ctx, plan, tenant_id).await.unwrap_or(now))
+        let unseen = LicenseNow { waiting: None, ..now };
+        let now = Self::look(ctx, plan, tenant_id).await.unwrap_or(unseen);
+        plan.check(&now)?;
+        Ok(now)
     }
 
     /// What Stripe has, if it can be had in a while.
@@ -252,14 +280,8 @@ impl ChangeLicense {
         (from, to): (LicenseCount, LicenseCount),
         when: When,
     ) -> Result<(), Ending> {
-        Self::begin(ctx, LicenseStep::AttachSchedule);
+        let stripe_schedule_id = Self::attach(ctx, plan, from, when).await?;
         let stripe_subscription_id = plan.stripe_subscription_id.clone();
-        let options = Self::write_options(ctx, when, format!("put {stripe_subscription_id} under a schedule"));
-        let of = ScheduleToAttach { stripe_subscription_id: stripe_subscription_id.clone(), from };
-        let attached = ctx.execute_activity(LicenseSteps::attach_schedule, of, options).await;
-        let stripe_schedule_id = attached.map_err(Ending::of_a_write)?.stripe_schedule_id;
-        ctx.state_mut(|s| s.attached = Some(stripe_schedule_id.clone()));
-        Self::done(ctx, LicenseStep::AttachSchedule);
         Self::begin(ctx, LicenseStep::WriteSchedule);
         let summary = format!("have {stripe_schedule_id} bring {to} on {}", day(plan.period_end));
         let options = Self::write_options(ctx, when, summary);
@@ -270,6 +292,23 @@ impl ChangeLicense {
         Ok(())
     }
 
+    async fn attach(
+        ctx: &mut WorkflowContext<Self>,
+        plan: &LicensePlan,
+        from: LicenseCount,
+        when: When,
+    ) -> Result<SubscriptionScheduleId, Ending> {
+        Self::begin(ctx, LicenseStep::AttachSchedule);
+        let stripe_subscription_id = plan.stripe_subscription_id.clone();
+        let options = Self::write_options(ctx, when, format!("put {stripe_subscription_id} under a schedule"));
+        let of = ScheduleToAttach { stripe_subscription_id, from };
+        let attached = ctx.execute_activity(LicenseSteps::attach_schedule, of, options).await;
+        let schedule = attached.map_err(Ending::of_a_write)?.stripe_schedule_id;
+        ctx.state_mut(|s| s.attached = Some(schedule.clone()));
+        Self::done(ctx, LicenseStep::AttachSchedule);
+        Ok(schedule)
+    }
+
     async fn import(
         ctx: &mut WorkflowContext<Self>,
         plan: &LicensePlan,
@@ -277,7 +316,8 @@ impl ChangeLicense {
         options: ActivityOptions,
     ) -> Result<LicenseNow, Ending> {
         Self::begin(ctx, LicenseStep::ImportLicenseChange);
-        let of = SubscriptionOf { tenant_id, stripe_subscription_id: plan.stripe_subscription_id.clone() };
+        let stripe_subscription_id = plan.stripe_subscription_id.clone();
+        let of = ChangedLicenses { tenant_id, stripe_subscription_id, to: Some(plan.to) };
         let options = When::Regardless.apply(options);
         let now = ctx.execute_activity(LicenseSteps::import_license_change, of, options).await?;
         Self::done(ctx, LicenseStep::ImportLicenseChange);
@@ -349,15 +389,6 @@ impl When {
             // A token of its own, which nobody cancels.
             Self::Regardless => patience::ended_by(&WorkflowCancellationToken::new(), options),
         }
-    }
-}
-
-/// What came of a step that takes something back, in the words for a good and a bad end.
-fn came_of(what: &str, (good, bad): (&str, &str), taken: Result<(), Ending>) -> String {
-    match taken {
-        Ok(()) => format!("{what} {good}"),
-        Err(Ending::Failed(error)) => format!("{what} {bad} ({}: {})", error.kind, error.message),
-        Err(Ending::Cancelled) => format!("{what} {bad} (cancelled)"),
     }
 }
 

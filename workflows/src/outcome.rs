@@ -38,6 +38,14 @@ impl Ending {
         Self::of(error, AFTER_A_DAY)
     }
 
+    /// Whether the step that ended may have taken effect without anybody knowing.
+    pub(crate) fn is_of_no_answer(&self) -> bool {
+        match self {
+            Self::Failed(error) => error.kind == FailureKind::Exhausted.as_str(),
+            Self::Cancelled => true,
+        }
+    }
+
     fn of(error: ActivityExecutionError, gave_up: &str) -> Self {
         if error.as_cancelled().is_some() {
             return Self::Cancelled;
@@ -85,6 +93,15 @@ fn exhausted(error: &ActivityExecutionError, gave_up: &str) -> String {
     let last = cause.and_then(|failure| failure.cause.as_deref()).or(cause);
     let last = last.map(|failure| failure.message.as_str()).unwrap_or_default();
     format!("{gave_up} (last: {last})")
+}
+
+/// What came of a step that takes something back, in the words for a good and a bad end.
+pub(crate) fn came_of(what: &str, (good, bad): (&str, &str), taken: Result<(), Ending>) -> String {
+    match taken {
+        Ok(()) => format!("{what} {good}"),
+        Err(Ending::Failed(error)) => format!("{what} {bad} ({}: {})", error.kind, error.message),
+        Err(Ending::Cancelled) => format!("{what} {bad} (cancelled)"),
+    }
 }
 
 /// The failure that closes the run.

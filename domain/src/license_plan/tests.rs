@@ -65,6 +65,7 @@ fn under(id: &str, subscription: StripeSubscription, next: Option<i64>, is_ours:
         id: id.parse().expect("an id"),
         current_phase: Some(phase(1000, now)),
         next_phase: next.map(|quantity| phase(PERIOD_END, count(quantity))),
+        phases_to_come: usize::from(next.is_some()),
         phases: 1 + usize::from(next.is_some()),
         releases: true,
         metadata: is_ours.then_some(mark).into_iter().collect(),
@@ -135,6 +136,88 @@ fn what_it_was_decided_on_matters_only_until_the_target_is_reached() {
     assert_eq!(action(10), Ok(Action::Set));
     assert_eq!(action(15), Ok(Action::Nothing));
     assert_eq!(action(12), Err(FailureKind::ConflictError));
+    // A decrease that waits on the target was decided after it, and stays.
+    let over = |input: &ChangeLicenseInput| LicensePlan::of(input, &ours(15, 8), &rules()).map(|plan| plan.action);
+    assert_eq!(over(&from_ten), Ok(Action::Nothing));
+    assert_eq!(over(&ChangeLicenseInput { from: Some(count(15)), ..from_ten }), Ok(Action::Release));
+}
+
+#[test]
+fn what_would_undo_the_number_is_left_over() {
+    let attached = || Some("sub_sched_9".parse().expect("an id"));
+    let check =
+        |quantity, before: &StripeSubscription, attached, after: &StripeSubscription, expected: Option<&str>| {
+            let plan = LicensePlan::of(&asking(quantity, None), before, &rules()).expect("a plan");
+            let found = plan.left_over(&LicenseNow::of(after, &rules()), attached);
+            assert_eq!(found.as_ref().map(|id| id.as_str()), expected, "{plan:?}, {after:?}");
+        };
+    // Somebody else set the number, over what waited.
+    check(15, &ours(10, 6), None, &ours(15, 6), Some("sub_sched_1"));
+    check(6, &ours(10, 4), None, &ours(6, 4), Some("sub_sched_1"));
+    // It came when what waited was put back, or nearly.
+    check(15, &ours(10, 6), attached(), &ours(15, 6), Some("sub_sched_9"));
+    check(15, &ours(10, 6), attached(), &bare(15), Some("sub_sched_9"));
+    check(6, &with(10), attached(), &bare(6), Some("sub_sched_9"));
+    // What is as it was asked for stays so.
+    check(6, &with(10), attached(), &ours(10, 6), None);
+    check(15, &ours(10, 6), None, &with(15), None);
+    check(15, &with(10), None, &foreign(15, 4), None);
+    check(15, &ours(15, 6), None, &ours(15, 6), None);
+}
+
+#[test]
+fn a_number_that_is_there_with_something_waiting_is_not_scheduled() {
+    let plan = LicensePlan::of(&asking(6, None), &with(10), &rules()).expect("a plan");
+    let outcome = |now: &StripeSubscription| plan.result(&LicenseNow::of(now, &rules()), 1234).outcome;
+    assert_eq!(outcome(&ours(10, 6)), Outcome::Scheduled);
+    assert_eq!(outcome(&with(6)), Outcome::Changed);
+    assert_eq!(outcome(&foreign(6, 4)), Outcome::Changed);
+}
+
+#[test]
+fn a_number_that_waits_for_another_day_says_so() {
+    let plan = LicensePlan::of(&asking(15, None), &ours(10, 6), &rules()).expect("a plan");
+    let now = LicenseNow::of(&ours(10, 6), &rules());
+    assert_eq!(plan.moved(&now), None);
+    let later = LicenseNow { waiting: Some(Waiting { quantity: count(6), at: 2_000_000 }), ..now };
+    let said = "it was to come on 1970-01-01, and now waits until 1970-01-24";
+    assert_eq!(plan.moved(&later).as_deref(), Some(said));
+}
+
+#[test]
+fn a_schedule_of_ours_that_somebody_edited_is_theirs() {
+    let check = |change: fn(&mut SubscriptionSchedule), expected: bool| {
+        let mut subscription = ours(10, 6);
+        subscription.schedule.iter_mut().for_each(change);
+        assert_eq!(Licensed::of(&subscription, &rules()).is_ok(), expected, "{:?}", subscription.schedule);
+    };
+    check(|_| {}, true);
+    // It has brought its number.
+    check(|schedule| (schedule.next_phase, schedule.phases_to_come) = (None, 0), true);
+    check(|schedule| schedule.phases_to_come = 2, false);
+    check(|schedule| schedule.releases = false, false);
+    check(
+        |schedule| {
+            let cheaper = "price_2".parse().expect("an id");
+            schedule.next_phase.iter_mut().for_each(|phase| phase.items[0].0 = PriceId::clone(&cheaper));
+        },
+        false,
+    );
+}
+
+#[test]
+fn a_schedule_that_says_another_number_of_today_is_not_written() {
+    let mut now = bare(10);
+    let schedule = "sub_sched_1".parse().expect("an id");
+    let write = |now: &StripeSubscription| {
+        look_to_write(now, &rules(), Decided { from: count(10), to: count(6) }, &schedule).map(drop)
+    };
+    assert_eq!(write(&now), Ok(()));
+    let phase = now.schedule.as_mut().and_then(|schedule| schedule.current_phase.as_mut()).expect("a phase");
+    phase.items[0].1 = Some(count(9));
+    assert_eq!(write(&now), Err(Refusal::ScheduleDiffers(schedule.clone())));
+    now.schedule.iter_mut().for_each(|schedule| schedule.current_phase = None);
+    assert_eq!(write(&now), Err(Refusal::ScheduleDiffers(schedule.clone())));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn fails(world: &World, tenant: &Tenant, kind: &str) -> Result<String> {
 fn a_declined_card_changes_nothing() -> Result<()> {
     let world = World::named("license-declined").start()?;
     let cases = [
-        ("pm_card_chargeCustomerFail", "(generic_decline): Your card was declined. Nothing was changed"),
+        ("pm_card_chargeCustomerFail", "(generic_decline): Your card was declined. The number was not changed"),
         ("pm_card_authenticationRequired", "authentication"),
     ];
     for (card, says) in cases {

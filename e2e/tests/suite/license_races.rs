@@ -56,6 +56,9 @@ fn after_a_lost_answer_the_portals_number_stays() -> Result<()> {
     world.assert_licenses(&tenant, 20, None)?;
     assert_eq!(world.stripe.invoices(&tenant.purchase.subscription)?.len(), 2, "billed once");
     assert_eq!(world.license_requests(&tenant)?, ["ConflictError 10 15 -"]);
+    // Nobody asked for twenty here.
+    let changes = world.rows("SELECT to_count, cause FROM license_changes ORDER BY license_change_id DESC")?;
+    assert_eq!(changes[0], ["20", "subscription_import"].map(str::to_owned));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ const CASES: [(&str, Setup, &str, &str); 10] = [
     ("several items", two_items, "AmbiguousSubscription", "name the licence price in LICENSE_PRICE_IDS"),
     ("cancels at the period's end", cancels_at_period_end, "ConflictError", "is set to cancel; take that back"),
     ("cancels some day", cancels_some_day, "ConflictError", "is set to cancel; take that back"),
-    ("a foreign schedule", scheduled, "ConflictError", "which was not made here; release that schedule"),
+    ("a foreign schedule", scheduled, "ConflictError", "which was not made here, or not left as it was made; release"),
     ("a schedule that cancels", schedule_that_cancels, "ConflictError", "is set to cancel"),
     ("of another tenant", tagged, "DuplicateError", "already belongs to tenant"),
 ];

@@ -17,6 +17,7 @@ mod license_commands;
 mod license_declined;
 mod license_faults;
 mod license_kills;
+mod license_overtaken;
 mod license_races;
 mod license_refusals;
 mod lifecycle;

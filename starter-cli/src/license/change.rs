@@ -43,7 +43,7 @@ impl Running {
         let found = Run::find(client, temporal, &workflow_id(tenant)).await?;
         let Some(run) = found.filter(|run| run.status == "running") else { return Ok(None) };
         let handle = run.handle::<ChangeLicense>(client, temporal);
-        let state = tokio::time::timeout(ONE_LOOK, state(&handle)).await.ok().flatten();
+        let state = look(&handle).await;
         Ok(Some(Self {
             from: state.as_ref().and_then(|state| state.from).map(|count| count.get()),
             to: state.as_ref().and_then(|state| state.to).map(|count| count.get()),
@@ -103,6 +103,11 @@ pub(super) async fn start(
 /// Where it stands; none where no worker answers.
 pub(super) async fn standing(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<&'static str> {
     Some(state(handle).await?.step.map_or(BETWEEN_STEPS, LicenseStep::as_str))
+}
+
+/// What it says of itself, where a worker answers soon.
+pub(super) async fn look(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<ChangeLicenseState> {
+    tokio::time::timeout(ONE_LOOK, state(handle)).await.ok().flatten()
 }
 
 async fn state(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<ChangeLicenseState> {

@@ -152,6 +152,8 @@ impl Report for History {
                 one.run_id.clone(),
             ]);
         }
-        table.on(screen::width())
+        let failures = self.history.iter().filter_map(|one| Some((one.at, one.failure.as_ref()?)));
+        let said = failures.map(|(at, failure)| format!("{}  {}", time(at), failure.message));
+        [vec![table.on(screen::width())], said.collect()].concat().join("\n")
     }
 }

@@ -30,6 +30,6 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let (database, master) = super::database().await?;
     let tenant = super::tenant(&database, master, &args.wanted.whose).await?;
     let input = args.wanted.of(TenantId::from(tenant.tenant), None);
-    output.print(&Quote::of(&tenant, &input, database.store.rules()).await?);
+    output.print(&Quote::of(&database, &tenant, &input).await?);
     Ok(Exit::Done)
 }

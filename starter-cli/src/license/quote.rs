@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use domain::change_license::ChangeLicenseInput;
 use domain::failure::{Classify, FailureKind};
 use domain::ids::{StripeCustomerId, StripeSubscriptionId};
-use domain::license::LicenseRules;
 use domain::license_plan::{Action, LicensePlan, Licensed, counting_subscription};
 use domain::refusal::Refusal;
 use domain::words::LicenseCount;
@@ -16,6 +15,7 @@ use stripe_gateway::{
 };
 
 use super::refused;
+use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::money::money;
@@ -65,16 +65,21 @@ struct Bill {
 impl Quote {
     /// Asks Stripe; refuses what the change would be refused with.
     pub(super) async fn of(
+        database: &Database,
         tenant: &TenantView,
         input: &ChangeLicenseInput,
-        rules: &LicenseRules,
     ) -> Result<Self, Failure> {
-        let stripe = stripe()?;
+        let (stripe, rules) = (stripe()?, database.store.rules());
         let customer = tenant.stripe_customer_id.as_deref().and_then(|id| id.parse().ok());
         let customer: StripeCustomerId = customer.ok_or_else(|| refused(&Refusal::NoCustomer(input.tenant_id)))?;
         let listed = stripe.subscriptions_of(&customer).await.map_err(|error| failed(&error))?;
         let id = counting_subscription(&customer, &listed, rules).map_err(|refusal| refused(&refusal))?;
         let (subscription, schedule) = stripe.subscription_and_schedule(id).await.map_err(|error| failed(&error))?;
+        let of_another = database.store.refuse_other_tenants(&subscription, input.tenant_id).await;
+        of_another.map_err(|error| match error {
+            store::Error::Refused(refusal) => refused(&refusal),
+            error => database.failed(&error),
+        })?;
         let plan = LicensePlan::of(input, &subscription, rules).map_err(|refusal| refused(&refusal))?;
         let found = Licensed::of(&subscription, rules).map_err(|refusal| refused(&refusal))?;
         let (now, next) = bills(&stripe, &plan, &found, schedule.as_ref()).await.map_err(|error| failed(&error))?;

@@ -8,7 +8,7 @@ use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, Outcome, R
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::TenantId;
-use domain::words::WordError;
+use domain::words::{LicenseCount, WordError};
 use serde::Serialize;
 use store::TenantView;
 use temporalio_client::Client;
@@ -16,7 +16,7 @@ use workflows::ChangeLicense;
 
 use super::change::{self, Running};
 use super::quote::Quote;
-use super::wanted::Wanted;
+use super::wanted::{Wanted, word};
 use crate::confirm;
 use crate::database::Database;
 use crate::exit::Exit;
@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     }
     let run = change::start(&client, &temporal, &input).await?;
     if args.wait {
-        return finish(&client, &temporal, &args, run, output).await;
+        return finish(&client, &temporal, &args, &input, run, output).await;
     }
     output.print(&run);
     Ok(Exit::Done)
@@ -111,7 +111,7 @@ async fn confirmed(
     if let Some(running) = Running::find(client, temporal, input.tenant_id).await? {
         return Err(running.refuse(temporal));
     }
-    let quote = Quote::of(tenant, input, database.store.rules()).await?;
+    let quote = Quote::of(database, tenant, input).await?;
     input.from = Some(quote.from);
     Ok(confirm::said_yes(&quote.text(), "Change it?"))
 }
@@ -120,6 +120,7 @@ async fn finish(
     client: &Client,
     temporal: &TemporalConfig,
     args: &Args,
+    input: &ChangeLicenseInput,
     mut run: Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -145,16 +146,35 @@ async fn finish(
             Ok(Exit::Done)
         }
         Ended::Badly { error, .. } => {
+            let state = change::look(&handle).await;
+            // A run that was cancelled says only here what became of what it had begun.
+            let error = state.as_ref().and_then(|state| state.error.as_ref()).unwrap_or(error);
             output.print(&RunEnded::<ChangeLicenseResult> { run: &run, result: None, failure: Some(error) });
-            Err(ended_badly(&run, error))
+            let from = state.as_ref().and_then(|state| state.from);
+            Err(ended_badly(&run, error, &next(input, from, error)))
         }
     }
 }
 
-fn ended_badly(run: &Run, error: &RunError) -> Failure {
+fn ended_badly(run: &Run, error: &RunError, next: &str) -> Failure {
     let exit = if error.kind == FailureKind::TenantNotFound.as_str() { Exit::NotFound } else { Exit::Failed };
     let message = format!("{} {}: {}: {}", run.workflow_id, run.status, error.kind, error.message);
-    Failure::new(exit, message, "mend what it names, and run the same command again")
+    Failure::new(exit, message, next)
+}
+
+/// What to do after a failure. The same command without the number that it was decided on would be
+/// decided anew, on whatever Stripe has by then.
+fn next(input: &ChangeLicenseInput, from: Option<LicenseCount>, error: &RunError) -> String {
+    let ChangeLicenseInput { tenant_id, quantity, effective, .. } = input;
+    let may_repeat = error.kind != FailureKind::ConflictError.as_str();
+    match from.or(input.from).filter(|_| may_repeat) {
+        Some(from) => {
+            let effective = effective.map(|effective| format!(" --effective {}", word(effective))).unwrap_or_default();
+            let command = format!("tenantry license set {tenant_id} {quantity}{effective} --from {from}");
+            format!("mend what it names, and run `{command}`")
+        }
+        None => format!("look at `tenantry license show {tenant_id}`, then decide anew"),
+    }
 }
 
 impl Report for Declined {

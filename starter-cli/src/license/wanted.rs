@@ -35,11 +35,19 @@ impl ValueEnum for When {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(word(self.0));
         Some(match self.0 {
-            Effective::Now => PossibleValue::new("now")
-                .help("At once: an increase is charged, a decrease is credited and not paid back"),
-            Effective::PeriodEnd => PossibleValue::new("period-end").help("When the period ends that is paid for"),
+            Effective::Now => value.help("At once: an increase is charged, a decrease is credited and not paid back"),
+            Effective::PeriodEnd => value.help("When the period ends that is paid for"),
         })
+    }
+}
+
+/// How `--effective` says it.
+pub(super) fn word(effective: Effective) -> &'static str {
+    match effective {
+        Effective::Now => "now",
+        Effective::PeriodEnd => "period-end",
     }
 }
 

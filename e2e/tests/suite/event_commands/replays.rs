@@ -44,7 +44,7 @@ fn a_failed_event_is_replayed_and_explains_the_count() -> Result<()> {
     let story = [
         &tenant,
         "0 -> 10",
-        "the purchase was imported from Stripe",
+        "the subscription was imported from Stripe",
         "10 -> 12",
         &format!("Stripe's event evt_1Failed ({UPDATED}) said that {} changed", purchase.subscription),
         &link,

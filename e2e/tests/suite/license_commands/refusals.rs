@@ -15,7 +15,12 @@ fn a_declined_card_changes_nothing_and_says_what_the_payer_can_do() -> Result<()
     let desk = Desk { world: &world, tenant };
     world.stripe.pay_with(&tenant.purchase.customer, "pm_card_chargeCustomerFail")?;
     let said = desk.say("set", &["15", "--yes", "--wait"])?.exits(1)?;
-    has(&said.stderr, &["PaymentDeclined", "generic_decline", "Your card was declined.", "Nothing was changed"])?;
+    has(
+        &said.stderr,
+        &["PaymentDeclined", "generic_decline", "Your card was declined.", "The number was not changed"],
+    )?;
+    let again = format!("run `tenantry license set {} 15 --from 10`", tenant.id);
+    has(&said.stderr, &["mend what it names", &again])?;
     has(&said.stdout, &["ended     failed", "failure   PaymentDeclined"])?;
     let said = desk.say("set", &["15", "--yes", "--wait", "--output", "json"])?.exits(1)?;
     let (shown, error) = (document(&said.stdout)?, document(&said.stderr)?);
@@ -23,7 +28,26 @@ fn a_declined_card_changes_nothing_and_says_what_the_payer_can_do() -> Result<()
     assert_eq!(error["code"], 1);
     world.assert_licenses(tenant, 10, None)?;
     assert_eq!(desk.history()?[0][2], "failed");
-    has(&desk.text("history", &[])?, &["10 -> 15", "failed: PaymentDeclined"])
+    has(&desk.text("history", &[])?, &["10 -> 15", "failed: PaymentDeclined", "the payment did not go through ("])
+}
+
+#[test]
+fn whoever_waits_for_a_cancelled_change_reads_what_became_of_it() -> Result<()> {
+    let world = World::named("licenses-cancelled").setting("TENANTRY_HOLD_AT", "after:releaseSchedule").start()?;
+    let tenant = &world.tenant_with(10)?;
+    world.change_licenses(tenant, 6)?;
+    let desk = &Desk { world: &world, tenant };
+    let said = thread::scope(|scope| {
+        let waits = scope.spawn(|| desk.say("set", &["15", "--yes", "--wait"]));
+        world.wait_until_held()?;
+        world.run(&format!("change-license-count-{}", tenant.id)).cancel()?;
+        world.release()?;
+        waits.join().expect("no panic")
+    })?;
+    let said = said.exits(1)?;
+    has(&said.stdout, &["ended     cancelled"])?;
+    has(&said.stderr, &["the change to 6 that waited waits again", "--from 10"])?;
+    has(&desk.text("history", &[])?, &["the change to 6 that waited waits again"])
 }
 
 #[test]
@@ -152,7 +176,7 @@ fn what_cannot_be_changed_is_refused_alike() -> Result<()> {
         let previewed = desk.say("preview", &[&["15"], more].concat())?.exits(4)?;
         has(&previewed.stderr, &[&[kind], words].concat())?;
         let set = desk.say("set", &[&["15", "--yes", "--wait"], more].concat())?.exits(1)?;
-        has(&set.stderr, &[&[kind], words].concat())
+        has(&set.stderr, &[&[kind, "`tenantry license "], words].concat())
     };
     let tenant = world.tenant_with(10)?;
     check(&tenant, &["--from", "9"], "ConflictError", &["it has 10 licences", "decided on 9"])?;
@@ -169,6 +193,10 @@ fn what_cannot_be_changed_is_refused_alike() -> Result<()> {
     let item = [("subscription", two.purchase.subscription.as_str()), ("price", &price), ("quantity", "1")];
     world.stripe.post("/subscription_items", &item)?;
     check(&two, &[], "AmbiguousSubscription", &["LICENSE_PRICE_IDS"])?;
+    let tagged = world.tenant_with(10)?;
+    let path = format!("/subscriptions/{}", tagged.purchase.subscription);
+    world.stripe.post(&path, &[("metadata[tenant_id]", &two.id)])?;
+    check(&tagged, &[], "DuplicateError", &["already belongs to tenant"])?;
     let shown: Value = Desk { world: &world, tenant: &two }.json("show", &[])?;
     assert_eq!(shown["licensed_user_count"], 10);
     Ok(())
