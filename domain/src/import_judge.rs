@@ -77,15 +77,15 @@ impl Case {
         }
         match (&free[..], &taken[..]) {
             ([], []) => Judgement::NoCustomer,
+            (_, _) if self.namesakes > 0 => Judgement::Ambiguous(format!(
+                "{} other tenant(s) have its e-mail, and Stripe has {}; tag each customer with metadata.tenant_id",
+                self.namesakes,
+                listed(&self.candidates.iter().collect::<Vec<_>>())
+            )),
             ([], [one, ..]) => Judgement::Conflict(format!(
                 "{} has its e-mail and belongs to tenant {}; correct one of the e-mails",
                 one.customer,
                 one.row.map(String::from).unwrap_or_default()
-            )),
-            (_, _) if self.namesakes > 0 => Judgement::Ambiguous(format!(
-                "{} other tenant(s) have its e-mail, and Stripe has {}; tag each customer with metadata.tenant_id",
-                self.namesakes,
-                listed(&free)
             )),
             // It may be the other tenant's second customer as well.
             (_, [one, ..]) => Judgement::Ambiguous(format!(
@@ -229,6 +229,7 @@ mod tests {
         check(None, 0, &[&format!("cus_a! row={YOU}")], "conflict: cus_a has its e-mail and belongs to tenant 1c8e");
         check(None, 0, &["cus_b", &format!("cus_a! row={YOU}")], "ambiguous: cus_b have its e-mail, and so has cus_a");
         check(None, 1, &["cus_b!", &format!("cus_a! row={YOU}")], "ambiguous: 1 other tenant(s)");
+        check(None, 1, &[&format!("cus_a! row={YOU}")], "ambiguous: 1 other tenant(s)");
         check(None, 1, &[&format!("cus_b! tag={ME}"), &format!("cus_a! row={YOU}")], "cus_b");
     }
 

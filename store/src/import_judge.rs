@@ -83,7 +83,11 @@ impl Store {
                     EXISTS (SELECT FROM staged_subscriptions s
                             WHERE s.walk = $1 AND s.stripe_customer_external_id = staged.stripe_customer_external_id
                               AND s.status = ANY($3) AND NOT s.is_add_on) AS \"is_live!\",
+                    -- Of a purchase that is older, the onboarding was done elsewhere or never will be.
                     coalesce(staged.body -> 'metadata' ->> 'pending_tenant', 'false') NOT IN ('', 'false')
+                        AND EXISTS (SELECT FROM staged_subscriptions s
+                            WHERE s.walk = $1 AND s.stripe_customer_external_id = staged.stripe_customer_external_id
+                              AND (s.body ->> 'created')::bigint > extract(epoch FROM now() - interval '1 day'))
                         AS \"is_pending!\",
                     theirs.tenant AS \"row?\", tagged.tenant AS \"tag?\"
              FROM possible

@@ -24,7 +24,14 @@ impl Double {
 
     /// A customer who can pay, and who waits for a tenant.
     pub fn customer(&self, email: &str) -> Result<String> {
-        let customer = self.make("/customers", &[("email", email), ("metadata[pending_tenant]", "true")])?;
+        let customer = self.old_customer(email)?;
+        self.post(&format!("/customers/{customer}"), &[("metadata[pending_tenant]", "true")])?;
+        Ok(customer)
+    }
+
+    /// A customer who can pay, and whom no onboarding waits for.
+    pub fn old_customer(&self, email: &str) -> Result<String> {
+        let customer = self.make("/customers", &[("email", email)])?;
         self.post("/payment_methods/pm_card_visa/attach", &[("customer", &customer)])?;
         self.post(&format!("/customers/{customer}"), &[("invoice_settings[default_payment_method]", "pm_card_visa")])?;
         Ok(customer)

@@ -50,7 +50,7 @@ fn settle(world: &World) -> Result<(String, String)> {
     }
     let price = world.stripe.price()?;
     let sell = |number: usize| -> Result<(String, String)> {
-        let customer = world.stripe.customer(&format!("Owner{number}@example.com"))?;
+        let customer = world.stripe.old_customer(&format!("Owner{number}@example.com"))?;
         let subscription = world.stripe.subscription(&customer, &price, 7)?;
         Ok((customer, subscription))
     };

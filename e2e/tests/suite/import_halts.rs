@@ -18,7 +18,7 @@ fn tenant(n: usize) -> String {
 fn sell(world: &World, n: usize) -> Result<Purchase> {
     let email = format!("owner{n}@example.com");
     world.add_tenant(&tenant(n), &email)?;
-    let customer = world.stripe.customer(&email)?;
+    let customer = world.stripe.old_customer(&email)?;
     let subscription = world.stripe.subscription(&customer, &world.stripe.price()?, 7)?;
     Ok(Purchase { customer, subscription, quantity: 7 })
 }

@@ -54,7 +54,7 @@ pub(crate) fn runs(world: &World) -> Result<Named> {
     let price = world.stripe.price()?;
     for (tenant, email) in [(TENANTS[0], "one@example.com"), (TENANTS[1], "two@example.com")] {
         world.add_tenant(tenant, email)?;
-        world.stripe.subscription(&world.stripe.customer(email)?, &price, 7)?;
+        world.stripe.subscription(&world.stripe.old_customer(email)?, &price, 7)?;
     }
     let look = completed(world, "look", &json!({"dry_run": true}))?;
     let whole = completed(world, "whole", &json!({}))?;
