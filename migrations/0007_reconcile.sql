@@ -21,6 +21,13 @@ CREATE TABLE reconcile_findings (
 );
 CREATE INDEX reconcile_findings_tenant ON reconcile_findings (walk, tenant);
 
+-- What a comparison did beside repairing, counted in the transaction that did it.
+ALTER TABLE walks
+    -- Events that the inbox lacked,
+    ADD COLUMN events_fed    integer NOT NULL DEFAULT 0,
+    -- and settled ones that were too old to keep.
+    ADD COLUMN events_pruned integer NOT NULL DEFAULT 0;
+
 -- Places in lists of Stripe's that are gone through again and again.
 CREATE TABLE cursors (
     name     text        PRIMARY KEY,

@@ -17,13 +17,20 @@ pub(crate) async fn read_alone(store: &Store, stripe: &Stripe, of: &DriftOf) -> 
     let ticket = store.ticket().await?;
     match stripe.subscription(&id).await {
         Ok(read) => store.stage_alone(of.walk, &read, ticket).await?,
-        Err(stripe_gateway::Error::NotFound { .. }) => store.note_not_at_stripe(of.walk, &id).await?,
+        Err(stripe_gateway::Error::NotFound { .. }) => {
+            let reason = "Stripe does not know it in this mode; a person decides what becomes of its row";
+            store.note_unread(of.walk, DriftKind::NotAtStripe, &id, reason).await?;
+        }
+        Err(error @ stripe_gateway::Error::Unreadable { .. }) => {
+            store.note_unread(of.walk, DriftKind::StaleRow, &id, &error.to_string()).await?;
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(Left { more: true })
 }
 
-/// Repairs the next finding. What no repetition mends is left to a person, with the reason.
+/// Repairs the next finding. What no repetition mends is left to a person, with the reason; so is what
+/// cannot be read, or it would keep all others from being repaired until a new version can.
 pub(crate) async fn repair(store: &Store, stripe: &Stripe, of: &DriftOf, ctx: &ActivityContext) -> Result<Left, Error> {
     let Some(next) = store.next_repairable(of.walk).await? else { return Ok(Left { more: false }) };
     let repaired = match next.kind {
@@ -33,12 +40,16 @@ pub(crate) async fn repair(store: &Store, stripe: &Stripe, of: &DriftOf, ctx: &A
         DriftKind::NotAtStripe | DriftKind::Orphan => Ok(()),
     };
     match repaired {
-        Err(error) if error.retry() == Retry::Never => {
+        Err(error) if error.retry() == Retry::Never || is_unreadable(&error) => {
             store.leave_finding(of.walk, &next, &format!("{}: {error}", error.kind())).await?;
         }
         repaired => repaired?,
     }
     Ok(Left { more: true })
+}
+
+fn is_unreadable(error: &Error) -> bool {
+    matches!(error, Error::Stripe(stripe_gateway::Error::Unreadable { .. }))
 }
 
 /// A fresh read under a ticket of its own: what was staged may be old by now.

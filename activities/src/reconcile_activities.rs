@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::steps;
+use domain::walk::WalkId;
 use store::Store;
 use stripe_gateway::Stripe;
 use temporalio_macros::activities;
@@ -25,8 +26,8 @@ impl ReconcileActivities {
         Self { store, stripe, retention_days }
     }
 
-    async fn prune(&self) -> Result<steps::Pruned, store::Error> {
-        let events = self.store.prune_events(self.retention_days).await?;
+    async fn prune(&self, walk: WalkId) -> Result<steps::Pruned, store::Error> {
+        let events = self.store.prune_events(walk, self.retention_days).await?;
         self.store.prune_walks().await?;
         Ok(steps::Pruned { events, more: events > 0 })
     }
@@ -91,9 +92,9 @@ impl ReconcileActivities {
     pub async fn walk_events(
         self: Arc<Self>,
         ctx: ActivityContext,
-        _of: steps::DriftOf,
+        of: steps::DriftOf,
     ) -> Result<steps::WalkedEvents, ActivityError> {
-        reconcile_events::walk(&self.store, &self.stripe).await.map_err(|error| fail(&ctx, error))
+        reconcile_events::walk(&self.store, &self.stripe, of.walk).await.map_err(|error| fail(&ctx, error))
     }
 
     /// See [`domain::steps::ReconcileSteps::prune_events`].
@@ -101,8 +102,8 @@ impl ReconcileActivities {
     pub async fn prune_events(
         self: Arc<Self>,
         ctx: ActivityContext,
-        _of: steps::DriftOf,
+        of: steps::DriftOf,
     ) -> Result<steps::Pruned, ActivityError> {
-        self.prune().await.map_err(|error| fail(&ctx, error))
+        self.prune(of.walk).await.map_err(|error| fail(&ctx, error))
     }
 }

@@ -90,14 +90,15 @@ async fn read(stripe: &Stripe, place: &WalkPlace) -> Result<Read, Error> {
         (WalkPhase::Customers, Some(tenant)) => stripe.customers_with_email(&tenant.email, cursor, size).await?.into(),
         (WalkPhase::Search, Some(tenant)) => Read::Page(stripe.customers_found(&tenant.email, cursor, size).await?),
         (WalkPhase::Owner, Some(tenant)) => owner(stripe, tenant).await?,
-        (WalkPhase::Subscriptions, None) => stripe.subscriptions(None, cursor, size).await?.into(),
+        // A tenant without a customer may have a subscription all the same: one that carries its id.
+        (WalkPhase::Subscriptions, None | Some(WalkedTenant { customer: None, .. })) => {
+            stripe.subscriptions(None, cursor, size).await?.into()
+        }
         (WalkPhase::Subscriptions, Some(WalkedTenant { customer: Some(customer), .. })) => {
             subscriptions_of(stripe, customer, place).await?
         }
         (WalkPhase::Products, _) => stripe.products(cursor, size).await?.into(),
-        (WalkPhase::Subscriptions, Some(WalkedTenant { customer: None, .. }))
-        | (WalkPhase::Search | WalkPhase::Owner, None)
-        | (WalkPhase::Walked, _) => Read::Nothing,
+        (WalkPhase::Search | WalkPhase::Owner, None) | (WalkPhase::Walked, _) => Read::Nothing,
     })
 }
 

@@ -124,6 +124,12 @@ pub struct Weighed {
     /// Who would fall to 0 by what is not repaired.
     #[serde(flatten)]
     pub fall: MassFall,
+    /// Events that the inbox lacked, by the whole walk: no answer that was lost takes one away.
+    #[serde(default)]
+    pub events_fed: u32,
+    /// Settled events that were too old to keep, in the same way.
+    #[serde(default)]
+    pub events_pruned: u32,
 }
 
 /// What a page of events came to.

@@ -117,7 +117,7 @@ pub enum Refusal {
     AddOn(StripeSubscriptionId),
     /// Too many tenants would lose all their licences at once.
     #[error(
-        "{} of the {} tenants that have licences would fall to 0, more than 5 %, and nothing was repaired; look at the findings, and if Stripe is right, run it again with force", .0.falling, .0.licensed
+        "{} of the {} tenants that have licences would fall to 0, more than 5 %, and nothing was repaired; events that were missed are not fed either; look at the findings, and if Stripe is right, run it again with force", .0.falling, .0.licensed
     )]
     MassFall(MassFall),
     /// The tenant that owns the Stripe account buys nothing.

@@ -129,14 +129,18 @@ impl WalkPhase {
     }
 
     /// What comes when this one has been read. The customers that are found for one tenant bring
-    /// their subscriptions along, and what is then written is read once more.
-    pub fn next(self, is_of_one_tenant: bool) -> Self {
-        match (self, is_of_one_tenant) {
-            (Self::Customers, true) => Self::Search,
-            (Self::Search, _) => Self::Owner,
-            (Self::Customers, false) => Self::Subscriptions,
-            (Self::Subscriptions, false) => Self::Products,
-            (Self::Owner | Self::Products | Self::Walked, _) | (Self::Subscriptions, true) => Self::Walked,
+    /// their subscriptions along, and what is then written is read once more. No row says anything of
+    /// a product that could be compared.
+    pub fn next(self, kind: WalkKind, is_of_one_tenant: bool) -> Self {
+        match self {
+            Self::Customers if is_of_one_tenant => Self::Search,
+            Self::Customers => Self::Subscriptions,
+            Self::Search => Self::Owner,
+            Self::Subscriptions => match kind {
+                WalkKind::Import => Self::Products,
+                WalkKind::Reconcile => Self::Walked,
+            },
+            Self::Owner | Self::Products | Self::Walked => Self::Walked,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::ids::EventId;
+use domain::walk::WalkId;
 use sqlx::PgConnection;
 
 use crate::error::unreadable;
@@ -26,14 +27,15 @@ impl Store {
         cursor(&mut *self.pool.acquire().await?).await
     }
 
-    /// Takes in those of the events that are not there, and moves the cursor in the same
-    /// transaction. Answers how many were lacking. Does nothing where somebody else has moved the
+    /// Takes in those of the events that are not there, counts them for the walk, and moves the cursor
+    /// in the same transaction. Answers how many were lacking. Does nothing where somebody else has moved the
     /// cursor since it was read: that was this page.
     ///
     /// An event of the last few seconds may still come by webhook too. It is stored once, whoever
     /// comes first. One whose thin twin is there was told already.
     pub async fn feed(
         &self,
+        walk: WalkId,
         events: &[NewEvent],
         from: Option<&EventsCursor>,
         to: Option<&EventsCursor>,
@@ -48,6 +50,7 @@ impl Store {
             events.iter().filter(|event| !told.contains(&event.envelope.id.to_string())).cloned().collect();
         let fed = self.insert_events(&mut tx, &untold, Duration::ZERO).await?;
         move_to(&mut tx, to).await?;
+        count(&mut tx, walk, fed.len()).await?;
         tx.commit().await?;
         Ok(u32::try_from(fed.len()).unwrap_or(u32::MAX))
     }
@@ -81,6 +84,13 @@ async fn move_to(db: &mut PgConnection, to: Option<&EventsCursor>) -> Result<(),
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+async fn count(db: &mut PgConnection, walk: WalkId, fed: usize) -> Result<(), Error> {
+    let fed = i32::try_from(fed).unwrap_or(i32::MAX);
+    let query = sqlx::query!("UPDATE walks SET events_fed = events_fed + $2 WHERE walk = $1", walk.as_uuid(), fed);
+    query.execute(db).await?;
     Ok(())
 }
 

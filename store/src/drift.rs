@@ -3,7 +3,9 @@
 //! A row that was read later than its page is newer than the page, and no drift: a stale read never
 //! wins. Nor is it drift while an event of the subscription is on its way.
 
-use domain::ids::{StripeSubscriptionId, TenantId};
+use std::collections::BTreeMap;
+
+use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::reconcile::DriftKind;
 use domain::record::SubscriptionRecord;
 use domain::refusal::Refusal;
@@ -13,8 +15,12 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::drift_rows::{Row, staged};
+use crate::error::unreadable;
 use crate::findings::{NewFinding, note};
 use crate::{Error, Store};
+
+/// The tenants that tags name and that exist, each with its customer if it has one.
+type Tags = BTreeMap<TenantId, Option<StripeCustomerId>>;
 
 /// Compared in one go: a page of them is in memory.
 pub(crate) const PAGE: usize = 200;
@@ -42,11 +48,18 @@ impl Store {
 
     /// Those of the tenants that the page's tags name which exist. The master billing tenant buys
     /// nothing.
-    async fn existing_tags(&self, db: &mut PgConnection, page: &[Staged]) -> Result<Vec<TenantId>, Error> {
+    async fn existing_tags(&self, db: &mut PgConnection, page: &[Staged]) -> Result<Tags, Error> {
         let tags = page.iter().filter_map(|one| tagged_tenant(&one.subscription.metadata));
         let tags: Vec<_> = tags.filter(|tag| *tag != self.master).map(TenantId::as_uuid).collect();
-        let query = sqlx::query_scalar!("SELECT tenant FROM tenants WHERE tenant = ANY($1)", &tags);
-        Ok(query.fetch_all(db).await?.into_iter().map(TenantId::from).collect())
+        let query = sqlx::query!(
+            "SELECT tenant AS \"tenant!\", stripe_customer_external_id AS \"customer?\"
+             FROM tenants LEFT JOIN stripe_customers USING (tenant) WHERE tenant = ANY($1)",
+            &tags,
+        );
+        let wrong = || unreadable("stripe_customers", "stripe_customer_external_id");
+        let customer = |id: Option<String>| id.map(|id| id.parse().map_err(|_| wrong())).transpose();
+        let rows = query.fetch_all(db).await?.into_iter();
+        rows.map(|row| Ok((row.tenant.into(), customer(row.customer)?))).collect()
     }
 }
 
@@ -71,7 +84,7 @@ struct Owner {
 
 impl Staged {
     /// What is wrong with its row, and with its tag.
-    fn judged(&self, tags: &[TenantId], store: &Store) -> [Option<NewFinding>; 2] {
+    fn judged(&self, tags: &Tags, store: &Store) -> [Option<NewFinding>; 2] {
         let is_newer = self.row.as_ref().is_some_and(|row| row.ticket > self.ticket);
         if is_newer || self.is_on_its_way {
             return [None, None];
@@ -86,18 +99,27 @@ impl Staged {
             (None, Some(_) | None) => None,
         };
         let row =
-            row.map(|row| NewFinding { tenant: owner.tenant, reason: row.reason.or(owner.conflict.clone()), ..row });
+            row.map(|row| NewFinding { tenant: owner.tenant, reason: owner.conflict.clone().or(row.reason), ..row });
         [row, is_live.then(|| self.untagged(&owner)).flatten()]
     }
 
-    /// As a sync sees it: what the customer's row says goes before the tag.
-    fn owner(&self, tags: &[TenantId]) -> Owner {
-        let tag = tagged_tenant(&self.subscription.metadata).filter(|tag| tags.contains(tag));
-        let conflict = match (self.customers, tag) {
-            (Some(one), Some(other)) if one != other => Some(Refusal::TwoTenants { one, other }.to_string()),
-            (Some(_) | None, Some(_) | None) => None,
-        };
-        Owner { tenant: self.customers.or(tag), tag, conflict }
+    /// As a sync sees it: what the customer's row says goes before the tag, and a tag makes no second
+    /// customer of a tenant that has one.
+    fn owner(&self, tags: &Tags) -> Owner {
+        let tagged = tagged_tenant(&self.subscription.metadata).and_then(|tag| tags.get_key_value(&tag));
+        let tag = tagged.map(|(tag, _)| *tag);
+        match (self.customers, tagged) {
+            (Some(one), Some((other, _))) if one != *other => {
+                let conflict = Refusal::TwoTenants { one, other: *other };
+                Owner { tenant: Some(one), tag, conflict: Some(conflict.to_string()) }
+            }
+            (None, Some((tenant, Some(owner)))) => {
+                let (tenant, owner, customer) = (*tenant, owner.clone(), self.subscription.customer.clone());
+                let conflict = Refusal::TenantOfAnotherCustomer { tenant, owner, customer };
+                Owner { tenant: None, tag, conflict: Some(conflict.to_string()) }
+            }
+            (customers, _) => Owner { tenant: customers.or(tag), tag, conflict: None },
+        }
     }
 
     fn stale(&self, row: &Row, record: &SubscriptionRecord) -> Option<NewFinding> {

@@ -19,8 +19,8 @@ use crate::{Error, Store, Ticket};
 const SUBSCRIPTIONS: &str = "stripe_subscriptions";
 
 impl Store {
-    /// A subscription that has a row, has not ended, and is neither in the walk's lists nor was read
-    /// alone since.
+    /// A subscription that has a row, has not ended, and is neither in the walk's lists nor was asked
+    /// for alone since.
     pub async fn next_unlisted(&self, of: &DriftOf) -> Result<Option<StripeSubscriptionId>, Error> {
         let query = sqlx::query_scalar!(
             "SELECT s.stripe_subscription_external_id FROM stripe_subscriptions s
@@ -29,7 +29,7 @@ impl Store {
                                WHERE staged.walk = $1
                                  AND staged.stripe_subscription_external_id = s.stripe_subscription_external_id)
                AND NOT EXISTS (SELECT FROM reconcile_findings found
-                               WHERE found.walk = $1 AND found.kind = 'not_at_stripe'
+                               WHERE found.walk = $1 AND found.kind IN ('not_at_stripe', 'stale_row')
                                  AND found.subject = s.stripe_subscription_external_id)
              ORDER BY 1 LIMIT 1",
             of.walk.as_uuid(),
@@ -56,8 +56,15 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that Stripe does not know a subscription that has a row. A 404 changes no row.
-    pub async fn note_not_at_stripe(&self, walk: WalkId, id: &StripeSubscriptionId) -> Result<(), Error> {
+    /// Notes why a subscription that has a row could not be read: Stripe does not know it, or its answer
+    /// makes no sense. Neither changes the row.
+    pub async fn note_unread(
+        &self,
+        walk: WalkId,
+        kind: DriftKind,
+        id: &StripeSubscriptionId,
+        reason: &str,
+    ) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
         let query = sqlx::query!(
             "SELECT s.tenant, s.status, s.quantity, c.stripe_customer_external_id
@@ -70,8 +77,8 @@ impl Store {
             tenant: Some(row.tenant.into()),
             customer: Some(row.stripe_customer_external_id),
             ours: json!({"status": row.status, "quantity": row.quantity}),
-            reason: Some("Stripe does not know it in this mode; a person decides what becomes of its row".to_owned()),
-            ..NewFinding::of_subscription(DriftKind::NotAtStripe, id)
+            reason: Some(reason.to_owned()),
+            ..NewFinding::of_subscription(kind, id)
         };
         note(&mut tx, walk, &[found]).await?;
         tx.commit().await?;
@@ -106,7 +113,7 @@ pub(crate) async fn staged(
                 extract(epoch FROM s.scheduled_at)::bigint AS scheduled_at,
                 EXISTS (SELECT FROM stripe_webhook_events event
                         WHERE event.object_id = staged.stripe_subscription_external_id
-                          AND event.processing_status = 'pending'
+                          AND event.processing_status IN ('pending', 'parked')
                           AND event.created_at > now() - interval '5 minutes') AS \"is_on_its_way!\"
          FROM staged_subscriptions staged
          LEFT JOIN stripe_customers c ON c.stripe_customer_external_id = staged.body ->> 'customer'

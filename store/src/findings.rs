@@ -81,7 +81,8 @@ pub struct FindingView {
 }
 
 impl Store {
-    /// How much a walk found, how much of it is repaired, and who would fall to 0 by the rest.
+    /// How much a walk found, how much of it is repaired, and who would fall to 0 by the rest. No limit
+    /// (NULL) is a licence too.
     pub async fn weigh_drift(&self, walk: WalkId) -> Result<Weighed, Error> {
         let mut drift = Drift::default();
         let query = sqlx::query!(
@@ -97,12 +98,20 @@ impl Store {
         let fall = sqlx::query!(
             "SELECT (SELECT count(*) FROM reconcile_findings
                      WHERE walk = $1 AND kind = 'wrong_count' AND repaired_at IS NULL
-                       AND stripes = '0' AND ours > '0') AS \"falling!\",
-                    (SELECT count(*) FROM tenants WHERE licensed_user_count > 0) AS \"licensed!\"",
+                       AND stripes = '0' AND ours <> '0') AS \"falling!\",
+                    (SELECT count(*) FROM tenants
+                     WHERE licensed_user_count IS DISTINCT FROM 0 AND NOT is_master_billing) AS \"licensed!\"",
             walk.as_uuid(),
         );
         let fall = fall.fetch_one(&self.pool).await?;
-        Ok(Weighed { drift, fall: MassFall { falling: number(fall.falling), licensed: number(fall.licensed) } })
+        let walk = sqlx::query!("SELECT events_fed, events_pruned FROM walks WHERE walk = $1", walk.as_uuid());
+        let walk = walk.fetch_one(&self.pool).await?;
+        Ok(Weighed {
+            drift,
+            fall: MassFall { falling: number(fall.falling), licensed: number(fall.licensed) },
+            events_fed: number(walk.events_fed.into()),
+            events_pruned: number(walk.events_pruned.into()),
+        })
     }
 
     /// The walk that a run opened; none where it did not come so far.

@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use domain::walk::WalkId;
 use sqlx::PgConnection;
 
 use crate::{Error, Store};
 
 /// Deleted in one transaction.
 const BATCH: i64 = 1_000;
-/// Comparisons whose findings are kept.
+/// Walks of a kind that are kept with what they found, of all tenants and of one each.
 const WALKS_KEPT: i64 = 50;
+/// Imports of all tenants that are kept: each has an outcome for every tenant.
+const WHOLE_IMPORTS_KEPT: i64 = 5;
 
 impl Store {
     /// Deletes some of the events that were settled, and came, more than `days` ago, and takes them
-    /// off what was received, in one transaction: the books add up at every moment. Answers how many.
+    /// off what was received, in one transaction: the books add up at every moment. Counts them for
+    /// the walk, and answers how many.
     ///
     /// One whose twin is open stays: the twin is settled by it.
-    pub async fn prune_events(&self, days: u16) -> Result<u32, Error> {
+    pub async fn prune_events(&self, walk: WalkId, days: u16) -> Result<u32, Error> {
         let mut tx = self.pool.begin().await?;
         let types = sqlx::query_scalar!(
             "DELETE FROM stripe_webhook_events WHERE stripe_event_id IN (
@@ -43,6 +47,13 @@ impl Store {
         for (event_type, count) in of_type {
             self.unreceive(&mut tx, &event_type, count).await?;
         }
+        sqlx::query!(
+            "UPDATE walks SET events_pruned = events_pruned + $2 WHERE walk = $1",
+            walk.as_uuid(),
+            i32::try_from(pruned).unwrap_or(i32::MAX),
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(pruned)
     }
@@ -72,15 +83,19 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes all but the last comparisons with Stripe, with what they found. One that was left open,
-    /// because its run was cancelled, is nobody's any more after a month.
+    /// Deletes all but the last walks, with what they staged and found, and none of the last days. One
+    /// that was left open, because its run was cancelled, is nobody's any more after a month.
     pub async fn prune_walks(&self) -> Result<(), Error> {
         sqlx::query!(
             "DELETE FROM walks WHERE walk IN (
-                 SELECT walk FROM (SELECT walk, ended_at, started_at, row_number() OVER (PARTITION BY kind ORDER BY started_at DESC) AS n
-                                   FROM walks WHERE kind = 'reconcile') numbered
-                 WHERE n > $1 AND (ended_at IS NOT NULL OR started_at < now() - interval '30 days'))",
+                 SELECT walk FROM (
+                     SELECT walk, kind = 'import' AND tenant IS NULL AS is_whole_import, ended_at, started_at,
+                            row_number() OVER (PARTITION BY kind, tenant IS NULL ORDER BY started_at DESC) AS n
+                     FROM walks) numbered
+                 WHERE n > CASE WHEN is_whole_import THEN $2::bigint ELSE $1::bigint END
+                   AND started_at < now() - CASE WHEN ended_at IS NULL THEN interval '30 days' ELSE interval '3 days' END)",
             WALKS_KEPT,
+            WHOLE_IMPORTS_KEPT,
         )
         .execute(&self.pool)
         .await?;

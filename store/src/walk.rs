@@ -5,7 +5,7 @@ use domain::ids::{StripeCustomerId, TenantId};
 use domain::refusal::Refusal;
 use domain::steps::{NewWalk, OpenedWalk, Staged};
 use domain::stripe::{StripeCustomer, StripeProduct};
-use domain::walk::{ListedSubscription, Page, PageSize, WalkId, WalkPhase};
+use domain::walk::{ListedSubscription, Page, PageSize, WalkId, WalkKind, WalkPhase};
 use domain::words::Email;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -18,6 +18,8 @@ use crate::{Error, Store, Ticket};
 /// What a walk reads next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalkPlace {
+    /// What for.
+    pub kind: WalkKind,
     /// Which list.
     pub phase: WalkPhase,
     /// Behind what; none is the list's beginning.
@@ -26,6 +28,12 @@ pub struct WalkPlace {
     pub page_size: PageSize,
     /// Whose, where it is one tenant's.
     pub of: Option<WalkedTenant>,
+}
+
+impl WalkPlace {
+    fn next_phase(&self) -> WalkPhase {
+        self.phase.next(self.kind, self.of.is_some())
+    }
 }
 
 /// The tenant that a walk is for.
@@ -64,7 +72,7 @@ impl Store {
     /// Where the walk is.
     pub async fn walk_place(&self, walk: WalkId) -> Result<WalkPlace, Error> {
         let row = sqlx::query!(
-            "SELECT phase, cursor, page_size, walks.tenant, tenants.email AS \"email?\",
+            "SELECT kind, phase, cursor, page_size, walks.tenant, tenants.email AS \"email?\",
                     customer.stripe_customer_external_id AS \"customer?\",
                     EXISTS (SELECT FROM staged_customers staged WHERE staged.walk = walks.walk
                             AND staged.stripe_customer_external_id = customer.stripe_customer_external_id)
@@ -79,6 +87,7 @@ impl Store {
         let customer = row.customer.map(|id| id.parse().map_err(|_| wrong("tenant"))).transpose()?;
         let is_staged = row.is_staged;
         Ok(WalkPlace {
+            kind: row.kind.parse().map_err(|_| wrong("kind"))?,
             phase: row.phase.parse().map_err(|_| wrong("phase"))?,
             cursor: row.cursor,
             page_size: i64::from(row.page_size).try_into().map_err(|_| wrong("page_size"))?,
@@ -100,7 +109,7 @@ impl Store {
         let (phase, cursor) = match read {
             None => (place.phase, None),
             Some(Page { next: Some(next), .. }) => (place.phase, Some(next.as_str())),
-            Some(Page { next: None, .. }) => (place.phase.next(place.of.is_some()), None),
+            Some(Page { next: None, .. }) => (place.next_phase(), None),
         };
         let rows = i64::try_from(read.map(Page::rows).unwrap_or_default()).unwrap_or_default();
         let moved = sqlx::query!(
@@ -136,7 +145,7 @@ impl Store {
             "UPDATE walks SET phase = $3, cursor = NULL WHERE walk = $1 AND phase = $2",
             walk.as_uuid(),
             place.phase.as_str(),
-            place.phase.next(place.of.is_some()).as_str(),
+            place.next_phase().as_str(),
         )
         .execute(&mut *db)
         .await?;
@@ -148,10 +157,18 @@ impl Store {
         staged(&mut *self.pool.acquire().await?, walk).await
     }
 
-    /// Nothing takes the walk up again. What it staged stays until the next of its kind.
+    /// Nothing takes the walk up again. What it staged stays until the next of its kind; what it staged
+    /// for one tenant goes, because that tenant may have no next.
     pub async fn close_walk(&self, walk: WalkId) -> Result<(), Error> {
-        let query =
-            sqlx::query!("UPDATE walks SET ended_at = coalesce(ended_at, now()) WHERE walk = $1", walk.as_uuid());
+        let query = sqlx::query!(
+            "WITH closed AS (
+                 UPDATE walks SET ended_at = coalesce(ended_at, now()) WHERE walk = $1 RETURNING walk, tenant
+             ), of_one AS (SELECT walk FROM closed WHERE tenant IS NOT NULL
+             ), customers AS (DELETE FROM staged_customers USING of_one WHERE staged_customers.walk = of_one.walk
+             ), products AS (DELETE FROM staged_products USING of_one WHERE staged_products.walk = of_one.walk)
+             DELETE FROM staged_subscriptions USING of_one WHERE staged_subscriptions.walk = of_one.walk",
+            walk.as_uuid(),
+        );
         query.execute(&self.pool).await?;
         Ok(())
     }

@@ -30,7 +30,7 @@ pub enum EventsPage {
 /// A page of events, newest first.
 #[derive(Clone, Debug)]
 pub struct ListedEvents {
-    /// The events.
+    /// The events that could be read.
     pub events: Vec<ListedEvent>,
     /// Whether there are more on the same way.
     pub has_more: bool,
@@ -70,16 +70,29 @@ impl Stripe {
 impl ListedEvents {
     fn read(body: &[u8]) -> Result<Self, String> {
         let page: Page = serde_json::from_slice(body).map_err(|_| "it is not a page of events".to_owned())?;
-        let events = page.data.iter().map(|event| read(event)).collect::<Result<_, _>>()?;
+        let events = page.data.iter().filter_map(|event| read(event)).collect();
         Ok(Self { events, has_more: page.has_more })
     }
 }
 
-/// As any event that came by webhook is read.
-fn read(event: &RawValue) -> Result<ListedEvent, String> {
+/// As any event that came by webhook is read. One that cannot be must not keep all others waiting.
+fn read(event: &RawValue) -> Option<ListedEvent> {
     let payload = event.get().as_bytes().to_vec();
-    let envelope = read_envelope(&payload).map_err(|error| error.to_string())?;
-    Ok(ListedEvent { envelope, payload })
+    match read_envelope(&payload) {
+        Ok(envelope) => Some(ListedEvent { envelope, payload }),
+        Err(error) => {
+            let Named { id } = serde_json::from_slice(&payload).unwrap_or_default();
+            let id = id.as_deref().unwrap_or("without an id");
+            tracing::warn!(event = id, wrong = %error, "an event in Stripe's list cannot be read");
+            None
+        }
+    }
+}
+
+/// What an event that cannot be read may still say of itself.
+#[derive(Default, Deserialize)]
+struct Named {
+    id: Option<String>,
 }
 
 /// Cursors are parameters, so Stripe answers 400 for one that it does not know; 404 is taken for the
@@ -120,6 +133,17 @@ impl EventsPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_passed_over() {
+        let event = |id: &str, created: &str| {
+            format!(r#"{{"object":"event","id":"{id}","type":"a.b","created":{created},"livemode":false}}"#)
+        };
+        let data = [event("evt_3", "3"), event("evt_2", "[]"), "7".to_owned(), event("evt_1", "1")].join(",");
+        let page = ListedEvents::read(format!(r#"{{"data":[{data}],"has_more":true}}"#).as_bytes()).expect("a page");
+        let ids: Vec<_> = page.events.iter().map(|event| event.envelope.id.as_str()).collect();
+        assert_eq!((ids.as_slice(), page.has_more), (&["evt_3", "evt_1"][..], true));
+    }
 
     #[test]
     fn a_page_is_asked_for_by_what_is_known_of_its_place() {

@@ -2,10 +2,13 @@
 
 use domain::ids::StripeCustomerId;
 use domain::stripe::StripeSubscription;
+use domain::untrusted;
 use domain::walk::{ListedSubscription, Page, PageSize};
 use domain::words::Email;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use stripe_billing::subscription::ListSubscription;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 use stripe_core::customer::{ListCustomer, RetrieveCustomer, SearchCustomer};
@@ -20,6 +23,15 @@ const SCHEDULE: &str = "data.schedule";
 /// What a customer that stands for one tenant is asked to bring along.
 const THEIR_SUBSCRIPTIONS: [&str; 2] = ["data.subscriptions", "data.subscriptions.data.schedule"];
 const ITS_SUBSCRIPTIONS: [&str; 2] = ["subscriptions", "subscriptions.data.schedule"];
+
+/// Subscriptions of a page whose further items are asked for at a time.
+const AT_A_TIME: usize = 8;
+
+/// A page of a list, without what could not be read, and where the next begins.
+struct Listed<T> {
+    data: Vec<T>,
+    next: Option<String>,
+}
 
 /// The parameters of a list that is not worth a typed builder's crate of its own.
 #[derive(Serialize)]
@@ -52,9 +64,9 @@ impl Stripe {
     pub async fn customers_found(&self, email: &str, cursor: Option<&str>, size: PageSize) -> Result<Page, Error> {
         let search = SearchCustomer::new(quoted("email", email)).limit(size.get()).expand(owned(THEIR_SUBSCRIPTIONS));
         let search = with(search, cursor, SearchCustomer::page);
-        let found = self.get::<wire::List<wire::Customer>>(search.build(), "a customer of that e-mail").await?;
-        let next = found.next_page.clone().filter(|_| found.has_more);
-        let mut page = self.with_subscriptions(found.data).await?;
+        let found = self.get::<wire::List<Value>>(search.build(), "a customer of that e-mail").await?;
+        let next = found.next_page.filter(|_| found.has_more);
+        let mut page = self.with_subscriptions(readable(found.data)).await?;
         // The index may still have an address that the customer no longer has.
         page.customers.retain(|customer| customer.email.as_deref().map(Email::folded) == Some(Email::folded(email)));
         page.subscriptions.retain(|listed| is_among(&page.customers, &listed.without_products().customer));
@@ -72,7 +84,7 @@ impl Stripe {
     }
 
     /// A page of the subscriptions that are not canceled, of one customer or of all; none where the
-    /// one that the page begins after is gone.
+    /// one that the page begins after is gone. A customer who is gone has none.
     pub async fn subscriptions(
         &self,
         customer: Option<&StripeCustomerId>,
@@ -82,25 +94,26 @@ impl Stripe {
         let list = ListSubscription::new().limit(size.get()).expand([SCHEDULE.to_owned()]);
         let list = with(list, cursor, ListSubscription::starting_after);
         let list = with(list, customer.map(StripeCustomerId::as_str), ListSubscription::customer);
-        let Some(read) = self.list::<wire::BareSubscription>(list.build(), cursor).await? else { return Ok(None) };
-        let next = read.data.last().filter(|_| read.has_more).map(|last| last.id.to_string());
-        Ok(Some(Page { subscriptions: self.whole(read.data).await?, next, ..Page::default() }))
+        let read = match self.list(list.build(), cursor).await {
+            Err(error) if customer.is_some() && is_missing(&error) => return Ok(Some(Page::default())),
+            read => read?,
+        };
+        let Some(Listed { data, next }) = read else { return Ok(None) };
+        Ok(Some(Page { subscriptions: self.whole(data).await?, next, ..Page::default() }))
     }
 
     /// A page of all products; none where the one that the page begins after is gone.
     pub async fn products(&self, cursor: Option<&str>, size: PageSize) -> Result<Option<Page>, Error> {
         let parameters = ListParameters { limit: size.get(), starting_after: cursor };
         let request = RequestBuilder::new(StripeMethod::Get, "/products").query(&parameters);
-        let Some(read) = self.list::<wire::Product>(request, cursor).await? else { return Ok(None) };
-        let next = read.data.last().filter(|_| read.has_more).map(|last| last.id.to_string());
-        let products = read.data.into_iter().map(wire::IntoProduct::into_product).collect();
+        let Some(Listed { data, next }) = self.list::<wire::Product>(request, cursor).await? else { return Ok(None) };
+        let products = data.into_iter().map(wire::IntoProduct::into_product).collect();
         Ok(Some(Page { products, next, ..Page::default() }))
     }
 
     async fn customer_page(&self, request: RequestBuilder, cursor: Option<&str>) -> Result<Option<Page>, Error> {
-        let Some(read) = self.list::<wire::Customer>(request, cursor).await? else { return Ok(None) };
-        let next = read.data.last().filter(|_| read.has_more).map(|last| last.id.to_string());
-        Ok(Some(Page { next, ..self.with_subscriptions(read.data).await? }))
+        let Some(Listed { data, next }) = self.list(request, cursor).await? else { return Ok(None) };
+        Ok(Some(Page { next, ..self.with_subscriptions(data).await? }))
     }
 
     /// Those of the customers that were not deleted, and their subscriptions.
@@ -111,7 +124,7 @@ impl Stripe {
             let Ok(customer) = customer.alive() else { continue };
             match brought {
                 Some(list) if list.has_more => page.subscriptions.extend(self.all_of(&customer.id).await?),
-                Some(list) => page.subscriptions.extend(self.whole(list.data).await?),
+                Some(list) => page.subscriptions.extend(self.whole(readable(list.data)).await?),
                 None => {}
             }
             page.customers.push(customer);
@@ -137,32 +150,66 @@ impl Stripe {
         }
     }
 
-    /// The same with all of their items; a list holds the first page of them.
+    /// The same with all of their items, a few side by side.
     async fn whole(&self, listed: Vec<wire::BareSubscription>) -> Result<Vec<ListedSubscription>, Error> {
-        let mut all = Vec::with_capacity(listed.len());
-        for read in listed {
-            let has_more = read.items.has_more;
-            let mut subscription = StripeSubscription::from(read);
-            if has_more {
-                let items = self.items_of(&subscription.id).await?;
-                subscription.items = items.data.into_iter().map(wire::Item::into_domain).collect();
-            }
-            all.push(ListedSubscription::new(subscription));
+        let with_items: Vec<_> = listed.into_iter().map(|read| self.with_items(read)).collect();
+        let whole = stream::iter(with_items).buffered(AT_A_TIME);
+        whole.try_filter_map(async |whole| Ok(whole)).try_collect().await
+    }
+
+    /// With all of its items, of which a list holds the first page; none where those cannot be read.
+    async fn with_items(&self, read: wire::BareSubscription) -> Result<Option<ListedSubscription>, Error> {
+        let has_more = read.items.has_more;
+        let mut subscription = StripeSubscription::from(read);
+        if has_more {
+            let items = match self.items_of(&subscription.id).await {
+                Err(Error::Unreadable { wrong, .. }) => {
+                    passed_over(Some(subscription.id.as_str()), &wrong);
+                    return Ok(None);
+                }
+                items => items?,
+            };
+            subscription.items = items.data.into_iter().map(wire::Item::into_domain).collect();
         }
-        Ok(all)
+        Ok(Some(ListedSubscription::new(subscription)))
     }
 
     async fn list<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
         cursor: Option<&str>,
-    ) -> Result<Option<wire::List<T>>, Error> {
-        match self.get(request, cursor.unwrap_or("the list")).await {
-            Ok(list) => Ok(Some(list)),
+    ) -> Result<Option<Listed<T>>, Error> {
+        match self.get::<wire::List<Value>>(request, cursor.unwrap_or("the list")).await {
+            Ok(list) => Ok(Some(Listed::from(list))),
             Err(error) if cursor.is_some() && is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+/// What could not be read has a place in the list all the same.
+impl<T: DeserializeOwned> From<wire::List<Value>> for Listed<T> {
+    fn from(list: wire::List<Value>) -> Self {
+        let next = list.data.iter().rev().find_map(id_of).filter(|_| list.has_more).map(str::to_owned);
+        Self { data: readable(list.data), next }
+    }
+}
+
+/// One misshapen object must not keep all others from being read.
+fn readable<T: DeserializeOwned>(objects: Vec<Value>) -> Vec<T> {
+    let read = |object: Value| {
+        let id = id_of(&object).map(str::to_owned);
+        untrusted::parse(object).inspect_err(|wrong| passed_over(id.as_deref(), wrong)).ok()
+    };
+    objects.into_iter().filter_map(read).collect()
+}
+
+fn id_of(object: &Value) -> Option<&str> {
+    object["id"].as_str()
+}
+
+fn passed_over(id: Option<&str>, wrong: &str) {
+    tracing::warn!(object = id.unwrap_or("without an id"), wrong, "an object in a list of Stripe's cannot be read");
 }
 
 /// Whether the object that a list was to begin after is gone: Stripe calls it `resource_missing`.
@@ -204,7 +251,20 @@ fn quoted(field: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::ProductId;
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over_and_the_list_goes_on_behind_it() {
+        let data = vec![json!({"id": "prod_1"}), json!({"id": "prod_2", "name": 7}), json!("prod_3")];
+        let list = |has_more| wire::List { data: data.clone(), has_more, next_page: None };
+        let page = Listed::<wire::Product>::from(list(true));
+        let read: Vec<ProductId> = page.data.into_iter().map(|product| product.id).collect();
+        assert_eq!((read.as_slice(), page.next.as_deref()), (&["prod_1".parse().expect("an id")][..], Some("prod_2")));
+        assert_eq!(Listed::<wire::Product>::from(list(false)).next, None);
+    }
 
     #[test]
     fn a_value_cannot_leave_its_quotes_in_a_search() {

@@ -56,7 +56,7 @@ pub(crate) struct Customer {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     /// Those that are not canceled, where they were asked for.
-    pub(crate) subscriptions: Option<List<BareSubscription>>,
+    pub(crate) subscriptions: Option<List<serde_json::Value>>,
 }
 
 /// A subscription in a list, whose products are not expanded.

@@ -4,7 +4,7 @@ use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::{StripeSubscriptionId, TenantId};
 use domain::reconcile::{Place, Progress, ReconcileInput, ReconcileResult, ReconcileState, WORKFLOW_ID};
-use domain::steps::{CountsAfter, DriftOf, NewWalk, ReconcileSteps, SubscriptionsAfter, WalkOf, WalkSteps};
+use domain::steps::{CountsAfter, DriftOf, NewWalk, ReconcileSteps, SubscriptionsAfter, WalkOf, WalkSteps, Weighed};
 use domain::untrusted::Untrusted;
 use domain::walk::{WalkId, WalkKind};
 use temporalio_macros::{workflow, workflow_methods};
@@ -164,16 +164,23 @@ impl Reconcile {
         Ok(next.after.map_or(Place::Weigh, |after| Place::Counts(Some(after))))
     }
 
-    /// Whether to repair. Where that is refused, everything else is still done before the run fails.
+    /// Whether to repair. Where that is refused, what is too old is still deleted before the run fails.
+    /// The events that were missed are not fed then, repair or no repair: their syncs would write the
+    /// very zeros.
     async fn weigh(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
         let (of, options) = (Self::drift_of(ctx, input)?, patience::database("weigh what was found"));
         let weighed = ctx.execute_activity(ReconcileSteps::weigh_drift, of, options).await?;
-        let is_refused = input.apply && !input.force && weighed.fall.is_suspicious();
+        let is_suspicious = !input.force && weighed.fall.is_suspicious();
+        let is_refused = input.apply && is_suspicious;
         ctx.state_mut(|s| {
             s.state.progress.refused = is_refused.then_some(weighed.fall);
             s.state.drift = weighed.drift;
         });
-        Ok(if input.apply && !is_refused { Place::Repair } else { Self::after_repair(input) })
+        Ok(match (is_suspicious, input.apply) {
+            (true, _) => Self::after_events(input),
+            (false, true) => Place::Repair,
+            (false, false) => Self::after_repair(input),
+        })
     }
 
     async fn repair(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
@@ -187,12 +194,16 @@ impl Reconcile {
         if input.tenant_id.is_some() { Place::Close } else { Place::Events }
     }
 
+    fn after_events(input: &ReconcileInput) -> Place {
+        if input.tenant_id.is_some() { Place::Close } else { Place::Prune }
+    }
+
     /// Also where nothing is repaired: an event that comes late is no repair of ours.
     async fn events(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
         let (of, options) = (Self::drift_of(ctx, input)?, patience::stripe("feed the inbox what it lacks"));
         let walked = ctx.execute_activity(ReconcileSteps::walk_events, of, options).await?;
         ctx.state_mut(|s| s.state.progress.events_fed += walked.fed);
-        Ok(if walked.more { Place::Events } else { Place::Prune })
+        Ok(if walked.more { Place::Events } else { Self::after_events(input) })
     }
 
     async fn prune(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
@@ -211,12 +222,15 @@ impl Reconcile {
     async fn conclude(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<ReconcileResult, Ending> {
         let (of, options) = (Self::drift_of(ctx, input)?, patience::database("weigh what is left"));
         let weighed = ctx.execute_activity(ReconcileSteps::weigh_drift, of, options).await?;
-        ctx.state_mut(|s| s.state.drift = weighed.drift.clone());
+        let Weighed { drift, events_fed, events_pruned, .. } = weighed;
+        ctx.state_mut(|s| {
+            s.state.drift = drift.clone();
+            s.state.progress = Progress { events_fed, events_pruned, ..s.state.progress.clone() };
+        });
         Self::describe(ctx);
-        let Progress { events_fed, events_pruned, refused, .. } = ctx.state(|s| s.state.progress.clone());
-        match refused {
+        match ctx.state(|s| s.state.progress.refused) {
             Some(fall) => Err(fall.refusal().into()),
-            None => Ok(ReconcileResult { walk: Some(of.walk), drift: weighed.drift, events_fed, events_pruned }),
+            None => Ok(ReconcileResult { walk: Some(of.walk), drift, events_fed, events_pruned }),
         }
     }
 

@@ -157,6 +157,22 @@ fn a_contradiction_about_identity_is_reported_with_its_reason() -> Result<()> {
     world.wait_for_count(&purchase.customer, 10)
 }
 
+/// A tag makes no second customer of a tenant that has one: the subscription is nobody's, and its seats
+/// are not counted.
+#[test]
+fn a_tag_on_a_customer_of_nobody_is_no_missing_row() -> Result<()> {
+    let world = silent("rec-foreign-tag")?;
+    let (purchase, tenant) = onboarded(&world, 10)?;
+    let other = world.stripe.buy(4)?;
+    world.stripe.post(&format!("/subscriptions/{}", other.subscription), &[("metadata[tenant_id]", &tenant)])?;
+    let (document, found) = reconcile(&world, &["--apply"], 6)?;
+    let subjects: Vec<_> = found.iter().map(|(kind, subject, ..)| (kind.as_str(), subject.as_str())).collect();
+    ensure!(subjects == [("orphan", other.subscription.as_str())], "{found:?}");
+    let reason = document["findings"][0]["reason"].as_str().unwrap_or_default();
+    ensure!([&tenant, &purchase.customer, &other.customer].iter().all(|id| reason.contains(*id)), "{reason}");
+    world.wait_for_count(&purchase.customer, 10)
+}
+
 #[test]
 fn a_count_that_does_not_follow_is_derived_again() -> Result<()> {
     let world = silent("rec-count")?;
@@ -169,14 +185,19 @@ fn a_count_that_does_not_follow_is_derived_again() -> Result<()> {
     check_none(&world)
 }
 
-/// More than 5 % of the tenants would fall to 0: all is found, nothing repaired, unless forced.
+/// More than 5 % of the tenants would fall to 0, one of them from no limit: all is found, nothing
+/// repaired, and no event fed that says the same, unless forced.
 #[test]
 fn a_mass_fall_stops_the_repair_and_force_does_it() -> Result<()> {
-    let world = silent("rec-fall")?;
+    let world = World::named("rec-fall").private_temporal().start()?;
     let purchases = (0..3).map(|_| onboarded(&world, 10)).collect::<Result<Vec<_>>>()?;
     for (purchase, _) in &purchases[..2] {
         world.stripe.cancel(&purchase.subscription)?;
     }
+    world.rows(&format!("UPDATE tenants SET licensed_user_count = NULL WHERE tenant = '{}'", purchases[0].1))?;
+    reconcile(&world, &[], 6)?;
+    let fed = || world.value("SELECT count(*) FROM stripe_webhook_events");
+    ensure!(fed()? == "0", "a report fed {} events", fed()?);
     let said = world.tenantry(&["reconcile", "--apply", "--yes"])?.exits(6)?;
     ensure!(said.stderr.contains("MassFall: 2 of the 3 tenants that have licences would fall to 0"), "{}", said.stderr);
     ensure!(said.stdout.contains("4 found, 0 repaired"), "{}", said.stdout);
@@ -184,9 +205,11 @@ fn a_mass_fall_stops_the_repair_and_force_does_it() -> Result<()> {
     ensure!(run.search_attribute("FailureKind")? == "MassFall");
     ensure!(run.count_events("EVENT_TYPE_ACTIVITY_TASK_SCHEDULED")? > 0);
     let events = run.readable_history()?;
-    ensure!(events.contains("pruneEvents") && events.contains("walkEvents"), "a refusal ended the rest too");
-    purchases.iter().try_for_each(|(purchase, _)| world.wait_for_count(&purchase.customer, 10))?;
+    ensure!(events.contains("pruneEvents") && !events.contains("walkEvents"), "what a refusal skips is not right");
+    ensure!(said.stderr.contains("not fed either") && fed()? == "0", "{} events fed: {}", fed()?, said.stderr);
+    purchases[1..].iter().try_for_each(|(purchase, _)| world.wait_for_count(&purchase.customer, 10))?;
     reconcile(&world, &["--apply", "--force"], 0)?;
+    ensure!(fed()? != "0", "force fed nothing");
     purchases[..2].iter().try_for_each(|(purchase, _)| world.wait_for_count(&purchase.customer, 0))?;
     world.wait_for_count(&purchases[2].0.customer, 10)?;
     check_none(&world)
@@ -214,6 +237,22 @@ fn one_tenant_is_reconciled_by_itself() -> Result<()> {
     ensure!(asked.iter().all(|request| !request.path.contains(&other.subscription)), "it read somebody else's");
     let unknown = "00000000-0000-4000-8000-00000000dead";
     world.tenantry(&["reconcile", "--tenant", unknown])?.exits(3)?;
+    Ok(())
+}
+
+/// A tenant whose customer Stripe does not know, and then one without any customer, is looked into too.
+#[test]
+fn one_tenant_without_a_customer_at_stripe_is_not_passed_over() -> Result<()> {
+    let world = silent("rec-one-gone")?;
+    let (purchase, tenant) = onboarded(&world, 10)?;
+    world.rows("UPDATE stripe_customers SET stripe_customer_external_id = 'cus_gone'")?;
+    world.rows("UPDATE stripe_subscriptions SET stripe_subscription_external_id = 'sub_gone'")?;
+    let (_, found) = reconcile(&world, &["--tenant", &tenant], 6)?;
+    ensure!(found.len() == 1 && found[0].0 == "not_at_stripe" && found[0].1 == "sub_gone", "{found:?}");
+    world.rows("DELETE FROM stripe_subscriptions")?;
+    world.rows("DELETE FROM stripe_customers")?;
+    let (_, found) = reconcile(&world, &["--tenant", &tenant], 6)?;
+    ensure!(found.len() == 1 && found[0].0 == "missing_row" && found[0].1 == purchase.subscription, "{found:?}");
     Ok(())
 }
 

@@ -76,7 +76,12 @@ fn the_cursor_survives_a_kill_on_either_side_of_its_step() -> Result<()> {
 #[test]
 fn after_a_month_the_walk_begins_at_the_horizon() -> Result<()> {
     let (world, _line, _shim, purchase) = wired("rec-horizon")?;
-    reconcile(&world, &[], 0)?;
+    world.stripe.advance(20 * 60)?;
+    change_unheard(&world, &purchase, 11)?;
+    reconcile(&world, &[], 6)?;
+    world.wait_for_count(&purchase.customer, 11)?;
+    world.wait_until_settled()?;
+    ensure!(world.value("SELECT count(*) FROM cursors")? == "1", "nothing was seen that could be forgotten");
     let forgotten = change_unheard(&world, &purchase, 12)?;
     world.stripe.delivery_policy(&json!({"drop": {}}))?;
     world.stripe.advance(PAST_THE_HORIZON)?;
