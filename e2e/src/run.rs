@@ -168,11 +168,6 @@ impl Run {
         self.cli(&["workflow", "cancel"]).map(drop)
     }
 
-    /// Ends it without asking it.
-    pub fn terminate(&self) -> Result<()> {
-        self.cli(&["workflow", "terminate", "--reason", "a test"]).map(drop)
-    }
-
     fn ended(&self) -> Result<Option<Ending>> {
         let described = self.describe()?;
         let close = &described["closeEvent"];
