@@ -76,9 +76,11 @@ impl Quote {
         let id = counting_subscription(&customer, &listed, rules).map_err(|refusal| refused(&refusal))?;
         let (subscription, schedule) = stripe.subscription_and_schedule(id).await.map_err(|error| failed(&error))?;
         let of_another = database.store.refuse_other_tenants(&subscription, input.tenant_id).await;
-        of_another.map_err(|error| match error {
-            store::Error::Refused(refusal) => refused(&refusal),
-            error => database.failed(&error),
+        of_another.map_err(|error| match &error {
+            store::Error::Refused(refusal) => refused(refusal),
+            store::Error::Unavailable(_) | store::Error::Contradiction(_) | store::Error::Unreadable { .. } => {
+                database.failed(&error)
+            }
         })?;
         let plan = LicensePlan::of(input, &subscription, rules).map_err(|refusal| refused(&refusal))?;
         let found = Licensed::of(&subscription, rules).map_err(|refusal| refused(&refusal))?;
