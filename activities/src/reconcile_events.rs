@@ -129,7 +129,7 @@ mod tests {
         check(on(), Some((&[("evt_9", 1), ("evt_8", 2)], false)), (on(), false));
         check(on(), Some((&[("evt_9", 1), ("evt_8", 10)], false)), (cursor("evt_8", None), false));
         check(on(), Some((&[("evt_9", 1), ("evt_8", 10)], true)), (cursor("evt_9", None), true));
-        check(on(), Some((&[("evt_9", -60), ("evt_8", -49)], false)), (on(), false));
+        check(on(), Some((&[("evt_9", -60), ("evt_8", -51)], false)), (on(), false));
         check(on(), Some((&[("evt_9", -60), ("evt_8", -50)], false)), (cursor("evt_8", None), false));
         check(on(), Some((&[], true)), (on(), false));
     }
