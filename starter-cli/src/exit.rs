@@ -44,8 +44,7 @@ Exit codes:
   3  not found
   4  refused by the state of things (runs already, is done already)
   5  cannot reach Temporal, Postgres or Stripe
-  6  findings (a check of `doctor` is red, events do not add up, drift is left, an import left tenants
-     to a person)";
+  6  findings (`doctor` is red, events do not add up, drift is left, tenants wait for a person)";
 
 #[cfg(test)]
 mod tests {
