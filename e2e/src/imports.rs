@@ -70,6 +70,6 @@ impl World {
             sum("stripe_prices", "stripe_price_external_id"),
             sum("license_changes", "t"),
         ];
-        self.rows(&sums.join(" UNION ALL "))
+        self.rows(&format!("{} ORDER BY 1", sums.join(" UNION ALL ")))
     }
 }
