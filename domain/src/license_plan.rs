@@ -13,7 +13,7 @@ use crate::change_license::{ChangeLicenseInput, ChangeLicenseResult, Effective, 
 use crate::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionItemId, SubscriptionScheduleId};
 use crate::license::{LicenseRules, Seats, Status, canonical};
 use crate::refusal::Refusal;
-use crate::stripe::{ListedSubscription, StripeSubscription, SubscriptionSchedule};
+use crate::stripe::{StripeSubscription, SubscriptionInShort, SubscriptionSchedule};
 use crate::words::LicenseCount;
 
 /// A number that Stripe will take over by itself.
@@ -110,7 +110,7 @@ fn waiting(schedule: &SubscriptionSchedule, rules: &LicenseRules) -> Option<Wait
 /// The subscription whose licences a customer's are, of all that Stripe lists.
 pub fn counting_subscription<'a>(
     customer: &StripeCustomerId,
-    listed: &'a [ListedSubscription],
+    listed: &'a [SubscriptionInShort],
     rules: &LicenseRules,
 ) -> Result<&'a StripeSubscriptionId, Refusal> {
     let licenses: Vec<_> = listed.iter().filter(|one| !one.is_add_on).collect();

@@ -102,9 +102,10 @@ impl StripeSubscription {
     }
 }
 
-/// A subscription in a list of a customer's, as far as it matters which of them counts.
+/// A subscription of a customer's, as far as it matters which of them counts. What else a list says
+/// of it may be unreadable, and does not matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedSubscription {
+pub struct SubscriptionInShort {
     /// Its id.
     pub id: StripeSubscriptionId,
     /// Its state.

@@ -7,7 +7,7 @@ use domain::ids::{PriceId, StripeCustomerId, StripeSubscriptionId, SubscriptionI
 use domain::license_plan::Licensed;
 use domain::names::metadata;
 use domain::refusal::Refusal;
-use domain::stripe::{ListedSubscription, StripeSubscription, TENANTRY_VALUE};
+use domain::stripe::{StripeSubscription, SubscriptionInShort, TENANTRY_VALUE};
 use domain::words::LicenseCount;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -76,19 +76,19 @@ pub struct RawSchedule(pub(crate) Value);
 
 impl Stripe {
     /// All of a customer's subscriptions that are not cancelled.
-    pub async fn subscriptions_of(&self, customer: &StripeCustomerId) -> Result<Vec<ListedSubscription>, Error> {
-        let mut found: Vec<wire::ListedSubscription> = Vec::new();
+    pub async fn subscriptions_of(&self, customer: &StripeCustomerId) -> Result<Vec<SubscriptionInShort>, Error> {
+        let mut found: Vec<wire::SubscriptionInShort> = Vec::new();
         loop {
             let mut list = ListSubscription::new().customer(customer.as_str()).limit(PAGE);
             if let Some(last) = found.last() {
                 list = list.starting_after(last.id.as_str());
             }
-            let page = self.get::<wire::List<wire::ListedSubscription>>(list.build(), customer.as_str()).await?;
+            let page = self.get::<wire::List<wire::SubscriptionInShort>>(list.build(), customer.as_str()).await?;
             // An empty page would be asked for again, for ever.
             let is_last = !page.has_more || page.data.is_empty();
             found.extend(page.data);
             if is_last {
-                return Ok(found.into_iter().map(ListedSubscription::from).collect());
+                return Ok(found.into_iter().map(SubscriptionInShort::from).collect());
             }
         }
     }

@@ -220,7 +220,7 @@ pub(crate) struct ScheduleId {
 
 /// A subscription in a list, as far as it matters which of them counts.
 #[derive(Deserialize)]
-pub(crate) struct ListedSubscription {
+pub(crate) struct SubscriptionInShort {
     pub(crate) id: StripeSubscriptionId,
     status: Status,
     created: i64,
@@ -228,8 +228,8 @@ pub(crate) struct ListedSubscription {
     metadata: BTreeMap<String, String>,
 }
 
-impl From<ListedSubscription> for stripe::ListedSubscription {
-    fn from(listed: ListedSubscription) -> Self {
+impl From<SubscriptionInShort> for stripe::SubscriptionInShort {
+    fn from(listed: SubscriptionInShort) -> Self {
         Self {
             is_add_on: listed.metadata.contains_key(domain::names::metadata::ADDON_KEY),
             id: listed.id,

@@ -259,13 +259,13 @@ fn a_bare_schedule_is_one_that_changes_nothing() {
 #[test]
 fn of_several_subscriptions_the_live_licence_counts() {
     let customer: StripeCustomerId = "cus_1".parse().expect("an id");
-    let listed = |id: &str, status, created, is_add_on| ListedSubscription {
+    let listed = |id: &str, status, created, is_add_on| SubscriptionInShort {
         id: id.parse().expect("an id"),
         status,
         created,
         is_add_on,
     };
-    let check = |all: &[ListedSubscription], expected: Result<&str, FailureKind>| {
+    let check = |all: &[SubscriptionInShort], expected: Result<&str, FailureKind>| {
         let found = counting_subscription(&customer, all, &rules()).map_err(|why| why.kind());
         assert_eq!(found.map(|id| id.as_str()), expected, "{all:?}");
     };
