@@ -1,7 +1,6 @@
 //! A purchase becomes a tenant.
 
-use domain::create_tenant::{CreateTenantInput, CreateTenantResult, CreateTenantState, RunError, Step};
-use domain::failure::FailureKind;
+use domain::create_tenant::{CreateTenantInput, CreateTenantResult, CreateTenantState, Step};
 use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::steps::{
     CreatedTenant, CustomerOf, LicenseCountOf, LicensedUserCount, NewStripeCustomer, NewTenant, Purchase,
@@ -213,10 +212,7 @@ impl CreateTenant {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = match ending {
-            Ending::Failed(error) => error.clone(),
-            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; what was done stays"),
-        };
+        let error = ending.told("cancelled; what was done stays");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| {
             s.state.step = None;

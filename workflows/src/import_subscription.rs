@@ -1,7 +1,5 @@
 //! One subscription is taken over for a tenant that exists.
 
-use domain::create_tenant::RunError;
-use domain::failure::FailureKind;
 use domain::import_subscription::{
     ImportStep, ImportSubscriptionInput, ImportSubscriptionResult, ImportSubscriptionState,
 };
@@ -126,10 +124,7 @@ impl ImportSubscription {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = match ending {
-            Ending::Failed(error) => error.clone(),
-            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; what was done stays"),
-        };
+        let error = ending.told("cancelled; what was done stays");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| {
             s.state.step = None;

@@ -33,6 +33,14 @@ impl From<ActivityExecutionError> for Ending {
 }
 
 impl Ending {
+    /// What an operator reads of it; `cancelled` is what a cancel means for this workflow.
+    pub(crate) fn told(&self, cancelled: &str) -> RunError {
+        match self {
+            Self::Failed(error) => error.clone(),
+            Self::Cancelled => RunError::new(FailureKind::Cancelled, cancelled),
+        }
+    }
+
     /// That of a step that writes at Stripe what must not happen twice.
     pub(crate) fn of_a_write(error: ActivityExecutionError) -> Self {
         Self::of(error, AFTER_A_DAY)

@@ -245,10 +245,7 @@ impl Reconcile {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = match ending {
-            Ending::Failed(error) => error.clone(),
-            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; what was repaired stays so"),
-        };
+        let error = ending.told("cancelled; what was repaired stays so");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
         Self::describe(ctx);

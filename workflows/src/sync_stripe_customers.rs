@@ -2,8 +2,6 @@
 
 use std::pin::Pin;
 
-use domain::create_tenant::RunError;
-use domain::failure::FailureKind;
 use domain::import_customers::{ImportPhase, ImportState, Stop, SyncStripeCustomersInput, SyncStripeCustomersResult};
 use domain::steps::{FollowUp, ImportSteps, NewWalk, Staged, Task, WalkOf, WalkSteps};
 use domain::untrusted::Untrusted;
@@ -247,10 +245,7 @@ impl SyncStripeCustomers {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = match ending {
-            Ending::Failed(error) => error.clone(),
-            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; resume goes on where it was"),
-        };
+        let error = ending.told("cancelled; resume goes on where it was");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
         Self::describe(ctx);

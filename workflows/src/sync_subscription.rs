@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::create_tenant::RunError;
-use domain::failure::FailureKind;
 use domain::ids::{EventId, StripeSubscriptionId};
 use domain::steps::{EventsOf, FailedEvents, SyncSteps, SyncedSubscription};
 use domain::sync_subscription::{Handled, SubscriptionEvent, SyncSubscriptionInput, SyncSubscriptionState};
@@ -216,10 +215,7 @@ impl SyncSubscription {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = match ending {
-            Ending::Failed(error) => error.clone(),
-            Ending::Cancelled => RunError::new(FailureKind::Cancelled, "cancelled; its open events come again"),
-        };
+        let error = ending.told("cancelled; its open events come again");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
         let subject = ctx.state(|s| s.subject.clone());
