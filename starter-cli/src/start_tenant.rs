@@ -3,8 +3,6 @@
 //! The same command again is a replay: a failed onboarding goes on, a running or a finished one
 //! is left alone. The server decides which it is, in one call; a look beforehand would race.
 
-use std::time::Duration;
-
 use clap::value_parser;
 use domain::create_tenant::{CreateTenantInput, CreateTenantResult, RunError, Step};
 use domain::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, TenantId};
@@ -163,26 +161,13 @@ async fn finish(
     mut run: Run,
     output: Output,
 ) -> Result<Exit, Failure> {
-    if output == Output::Text {
-        // Before the wait: who ends it early still has the id.
-        output.print(&run);
-    }
     let handle = run.handle::<CreateTenant>(client, temporal);
-    let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
     let standing = async || {
         let state = handle.query(CreateTenant::state, (), Default::default()).await.ok()?;
         Some(state.step.map_or(BETWEEN_STEPS, Step::as_str))
     };
-    let ended = match wait::until_ended(&handle, temporal, limit, standing).await {
-        Ok(ended) => ended,
-        Err(failure) => {
-            if output == Output::Json {
-                output.print(&run);
-            }
-            return Err(failure);
-        }
-    };
-    run.status = ended.status();
+    let shown = (args.timeout, output);
+    let ended = wait::show_until_ended(&mut run, &handle, temporal, shown, standing).await?;
     match &ended {
         Ended::Completed(result) => {
             output.print(&RunEnded { run: &run, result: Some(result), failure: None });

@@ -13,6 +13,8 @@ use temporalio_common::error::IncomingError;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
+use crate::run::Run;
 use crate::temporal::TemporalConfig;
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -60,6 +62,28 @@ pub(crate) async fn until_ended<W: HasWorkflowDefinition>(
         limit = sleep(limit) => Err(still_running(handle, temporal, limit)),
         never = show_progress(standing) => match never {},
     }
+}
+
+/// Shows the run, waits for its end as [`until_ended`] does, and notes on it how it ended. Who ends
+/// the wait early still has the run's id.
+pub(crate) async fn show_until_ended<W: HasWorkflowDefinition>(
+    run: &mut Run,
+    handle: &WorkflowHandle<Client, W>,
+    temporal: &TemporalConfig,
+    (timeout, output): (Option<u32>, Output),
+    standing: impl AsyncFn() -> Option<&'static str>,
+) -> Result<Ended<W::Output>, Failure> {
+    if output == Output::Text {
+        output.print(run);
+    }
+    let limit = timeout.map(|secs| Duration::from_secs(secs.into()));
+    let ended = until_ended(handle, temporal, limit, standing).await.inspect_err(|_| {
+        if output == Output::Json {
+            output.print(run);
+        }
+    })?;
+    run.status = ended.status();
+    Ok(ended)
 }
 
 /// How a run ended, in our words.

@@ -3,8 +3,6 @@
 //! The same command again reads Stripe again, so it also brings rows that are old up to date. Only
 //! beside a run that is under way nothing is started.
 
-use std::time::Duration;
-
 use clap::value_parser;
 use domain::ids::{StripeSubscriptionId, TenantId};
 use domain::import_subscription::{ImportStep, ImportSubscriptionInput, ImportSubscriptionResult};
@@ -97,26 +95,13 @@ async fn finish(
     mut run: Run,
     output: Output,
 ) -> Result<Exit, Failure> {
-    if output == Output::Text {
-        // Before the wait: who ends it early still has the id.
-        output.print(&run);
-    }
     let handle = run.handle::<ImportSubscription>(client, temporal);
-    let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
     let standing = async || {
         let state = handle.query(ImportSubscription::state, (), Default::default()).await.ok()?;
         Some(state.step.map_or(BETWEEN_STEPS, ImportStep::as_str))
     };
-    let ended = match wait::until_ended(&handle, temporal, limit, standing).await {
-        Ok(ended) => ended,
-        Err(failure) => {
-            if output == Output::Json {
-                output.print(&run);
-            }
-            return Err(failure);
-        }
-    };
-    run.status = ended.status();
+    let shown = (args.timeout, output);
+    let ended = wait::show_until_ended(&mut run, &handle, temporal, shown, standing).await?;
     match &ended {
         Ended::Completed(result) => {
             output.print(&RunEnded { run: &run, result: Some(result), failure: None });

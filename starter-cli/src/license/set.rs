@@ -1,8 +1,6 @@
 //! `tenantry license set`: starts `changeLicenseCountWorkflow`, once whoever asks has seen what it
 //! would cost.
 
-use std::time::Duration;
-
 use clap::value_parser;
 use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, Outcome, Requester};
 use domain::create_tenant::RunError;
@@ -124,22 +122,10 @@ async fn finish(
     mut run: Run,
     output: Output,
 ) -> Result<Exit, Failure> {
-    if output == Output::Text {
-        // Before the wait: who ends it early still has the id.
-        output.print(&run);
-    }
     let handle = run.handle::<ChangeLicense>(client, temporal);
-    let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
-    let ended = match wait::until_ended(&handle, temporal, limit, async || change::standing(&handle).await).await {
-        Ok(ended) => ended,
-        Err(failure) => {
-            if output == Output::Json {
-                output.print(&run);
-            }
-            return Err(failure);
-        }
-    };
-    run.status = ended.status();
+    let shown = (args.timeout, output);
+    let ended =
+        wait::show_until_ended(&mut run, &handle, temporal, shown, async || change::standing(&handle).await).await?;
     match &ended {
         Ended::Completed(result) => {
             output.print(&RunEnded { run: &run, result: Some(result), failure: None });
