@@ -25,6 +25,7 @@ pub mod license_plan;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod license_steps;
 pub mod names;
+pub mod near;
 pub mod program_settings;
 pub mod purchase;
 pub mod reconcile;
@@ -32,6 +33,7 @@ pub mod reconcile;
 mod reconcile_steps;
 pub mod record;
 pub mod refusal;
+pub mod replay;
 pub mod replay_batch;
 pub mod shim_settings;
 pub mod stripe;

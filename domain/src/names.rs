@@ -29,6 +29,8 @@ pub mod workflow {
     pub const RECONCILE: &str = "reconcileWorkflow";
     /// Stripe's customers and subscriptions come to the tenants.
     pub const SYNC_STRIPE_CUSTOMERS: &str = "syncStripeCustomersWorkflow";
+    /// Failed runs are started again, at a rate.
+    pub const REPLAY_BATCH: &str = "replayBatchWorkflow";
 }
 
 /// Signals.
