@@ -28,6 +28,8 @@ mod reconcile_events;
 mod reconcile_schedule;
 mod reconcile_trouble;
 mod replay;
+mod runs_cancel;
+mod runs_replay;
 mod secrets;
 mod the_call;
 mod truth;
