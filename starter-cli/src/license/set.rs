@@ -6,7 +6,7 @@ use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, Outcome, R
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::TenantId;
-use domain::words::{LicenseCount, WordError};
+use domain::words::LicenseCount;
 use serde::Serialize;
 use store::TenantView;
 use temporalio_client::Client;
@@ -19,6 +19,7 @@ use crate::confirm;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::operator;
 use crate::output::{Output, Report, Rows, time};
 use crate::run::{Run, RunEnded};
 use crate::settings::lookup;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wanted: Wanted,
     /// Who asks for it, for `license history`; without it, your login name
-    #[arg(long, value_name = "WHO", value_parser = requester)]
+    #[arg(long, value_name = "WHO", value_parser = operator::requester)]
     requested_by: Option<Requester>,
     /// Do not ask; Stripe is not asked for a preview either
     #[arg(long)]
@@ -56,10 +57,6 @@ pub(crate) struct Args {
     /// Wait no longer than this; the run itself goes on
     #[arg(long, value_name = "SECS", requires = "wait", value_parser = value_parser!(u32).range(1..))]
     timeout: Option<u32>,
-}
-
-fn requester(text: &str) -> Result<Requester, WordError> {
-    text.to_owned().try_into()
 }
 
 /// Nothing was started.
@@ -93,8 +90,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 impl Args {
     fn requester(&self) -> Option<Requester> {
-        let login = || ["USER", "LOGNAME"].into_iter().find_map(lookup)?.try_into().ok();
-        self.requested_by.clone().or_else(login)
+        self.requested_by.clone().or_else(operator::login)
     }
 }
 
