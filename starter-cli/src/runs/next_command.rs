@@ -1,6 +1,7 @@
 //! The one command that a person runs next about a run.
 
 use domain::failure::FailureKind;
+use domain::replay_batch::WORKFLOW_ID_PREFIX;
 use serde_json::Value;
 
 use super::explanation::Again;
@@ -30,6 +31,10 @@ impl Ended<'_> {
                 format!("tenantry import customers{} --resume", self.of_tenant())
             }
             Some(WorkflowType::Reconcile) => self.reconcile(),
+            Some(WorkflowType::ReplayBatch) => {
+                let name = workflow_id.strip_prefix(WORKFLOW_ID_PREFIX).unwrap_or(workflow_id);
+                format!("tenantry runs batch resume {}", word(name))
+            }
             None => temporal.command(&format!("workflow show -w {} -r {run_id}", word(workflow_id))),
         }
     }
