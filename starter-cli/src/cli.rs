@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, import, license, migrate, reconcile, runs, schedule, start_tenant, tenant_show, tenant_why};
+use crate::{events, import, license, migrate, reconcile, runs, schedule, start_tenant, tenant_show, tenant_why, ui};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     /// Look at runs of workflows: what failed, why, and what to do about it
     #[command(subcommand)]
     Runs(Box<runs::Runs>),
+    /// Open the Temporal UI at the right page
+    Ui(ui::Args),
     /// Compare what is here with what Stripe has, and repair it where asked to
     Reconcile(reconcile::Args),
     /// Have that done again and again

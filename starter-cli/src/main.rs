@@ -33,6 +33,7 @@ mod table;
 mod temporal;
 mod tenant_show;
 mod tenant_why;
+mod ui;
 mod wait;
 
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
         Command::Runs(command) => runs::run(*command, output).await,
+        Command::Ui(args) => ui::run(args, output).await,
         Command::Reconcile(args) => reconcile::run(args, output).await,
         Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,

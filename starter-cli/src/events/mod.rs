@@ -18,7 +18,7 @@ use crate::output::Output;
 
 pub(crate) use accounting::judge as judge_accounting;
 pub(crate) use list::{Event, short};
-pub(crate) use words::age;
+pub(crate) use words::{age, length};
 
 /// What to do about events.
 #[derive(Debug, Subcommand)]

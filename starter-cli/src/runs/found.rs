@@ -84,7 +84,8 @@ pub(crate) async fn find(
 pub(super) fn not_listed(error: &ClientError, temporal: &TemporalConfig) -> Failure {
     match error {
         ClientError::Rpc(status) => temporal.answered(status),
-        ClientError::PayloadConversion(error) => unreadable(&error.to_string()),
+        ClientError::PayloadConversion(_) => unreadable(&error.to_string()),
+        _ => unreadable(&error.to_string()),
     }
 }
 
