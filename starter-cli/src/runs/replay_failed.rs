@@ -9,7 +9,6 @@ use clap::value_parser;
 use domain::names::workflow;
 use domain::replay::{Correction, ReplayInput};
 use domain::replay_batch::{BatchName, Item, ReplayBatchInput, StartRate};
-use temporalio_client::Client;
 
 use super::batch::candidates::{self, Candidate};
 use super::batch::finish::Begun;
