@@ -310,13 +310,17 @@ mod tests {
         check((0..=ITEMS_MAX).map(|n| item(&format!("create-tenant-{n}"), "A")).collect(), "at most 2000");
         check(json!([item(" ", "A")]), "a workflow_id");
         check(json!([item("create-tenant-1", "A"), item("create-tenant-1", "B")]), "with one input");
-        let plan = parsed(json!([item("create-tenant-1", "A"), item("create-tenant-2", "A"), item("create-tenant-1", "A")]));
+        let plan =
+            parsed(json!([item("create-tenant-1", "A"), item("create-tenant-2", "A"), item("create-tenant-1", "A")]));
         let plan = plan.expect("the same twice is no contradiction");
-        assert_eq!(plan.items.iter().map(|item| item.workflow_id.as_str()).collect::<Vec<_>>(), [
-            "create-tenant-1",
-            "create-tenant-2"
-        ]);
-        assert_eq!((plan.rate.get(), plan.patience_secs.get().as_secs(), plan.summary().as_str()), (5, 600, "2 failed runs"));
+        assert_eq!(
+            plan.items.iter().map(|item| item.workflow_id.as_str()).collect::<Vec<_>>(),
+            ["create-tenant-1", "create-tenant-2"]
+        );
+        assert_eq!(
+            (plan.rate.get(), plan.patience_secs.get().as_secs(), plan.summary().as_str()),
+            (5, 600, "2 failed runs")
+        );
     }
 
     #[test]

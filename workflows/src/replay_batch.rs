@@ -225,12 +225,7 @@ impl ReplayBatch {
     }
 
     /// Whether the time passed before the places were done.
-    async fn sleep(
-        ctx: &WorkflowContext<Self>,
-        done: &WorkflowCancellationToken,
-        time: Duration,
-        until: &str,
-    ) -> bool {
+    async fn sleep(ctx: &WorkflowContext<Self>, done: &WorkflowCancellationToken, time: Duration, until: &str) -> bool {
         let timer = TimerOptions::builder(time).cancellation_token(done.clone()).summary(until.to_owned()).build();
         ctx.timer(timer).await == TimerResult::Fired
     }

@@ -16,7 +16,8 @@ const TERMINATED: &str = "a person terminated it; what was done stays";
 pub(super) fn not_started(error: &ChildWorkflowStartError) -> Outcome {
     match error {
         ChildWorkflowStartError::StartFailed {
-            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists, ..
+            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
+            ..
         } => Outcome::NotFailed,
         other => Outcome::failed(RunError::new(FailureKind::ConflictError, other.to_string())),
     }
