@@ -28,6 +28,8 @@ mod reconcile_events;
 mod reconcile_schedule;
 mod reconcile_trouble;
 mod replay;
+mod runs_batch;
+mod runs_batch_trouble;
 mod runs_cancel;
 mod runs_list;
 mod runs_replay;

@@ -89,7 +89,7 @@ fn refuse_stoppable(found: &FoundRun, temporal: &TemporalConfig) -> Result<(), F
             let next = format!("Ctrl-C where it is followed, or {stop}; then `tenantry import customers --resume`");
             Err(Failure::new(Exit::Refused, message, next))
         }
-        None if found.workflow_type == domain::names::workflow::REPLAY_BATCH => {
+        Some(WorkflowType::ReplayBatch) => {
             let name = id.strip_prefix("replay-batch-").unwrap_or(id);
             let message = format!("{id} is stopped rather than cancelled, so that it can be resumed");
             Err(Failure::new(Exit::Refused, message, format!("tenantry runs batch stop {name}")))
@@ -222,7 +222,8 @@ fn next(ended: &FoundRun) -> String {
             | WorkflowType::ImportSubscription
             | WorkflowType::ChangeLicenseCount
             | WorkflowType::Reconcile
-            | WorkflowType::SyncStripeCustomers,
+            | WorkflowType::SyncStripeCustomers
+            | WorkflowType::ReplayBatch,
         )
         | None => format!("tenantry runs replay {id}"),
     }

@@ -1,4 +1,5 @@
-//! `tenantry runs replay`: starts a failed run again, as it was or corrected.
+//! `tenantry runs replay`: starts a failed run again, as it was or corrected. With `--failed` it is
+//! [`replay_failed`] that does.
 
 use clap::value_parser;
 use domain::replay::{Correction, ReplayInput};
@@ -10,8 +11,9 @@ use super::correction::Corrected;
 use super::decision;
 use super::ending::Waiting;
 use super::found::FoundRun;
+use super::replay_failed::{How, Many};
 use super::replay_plan::Plan;
-use super::{found, history, resolve, start_again};
+use super::{found, history, replay_failed, resolve, start_again};
 use crate::confirm;
 use crate::database::Database;
 use crate::exit::Exit;
@@ -28,20 +30,31 @@ Examples:
   tenantry runs replay create-tenant-cus_QXg --set client_name='Ann & Co' --set checkout_session_id= \\
       --yes --wait --timeout 60
   tenantry runs replay change-license-count-190f0b43 --dry-run
+  tenantry runs replay --failed --dry-run
+  tenantry runs replay --failed --kind StripeNotFound --since 2h --reason 'ticket 4711' \\
+      --yes --report runs.ndjson
 
 A replay is a new run under the same workflow id: steps that are done answer at once. It is refused
 where the latest run did not fail (exit code 4), or where a correction would lead a purchase whose
 tenant is there to another one. --set is checked like the input of a start; an empty value leaves
 the field out. A change of licences is decided once more, on the number that it was decided on
-before. With --wait: exit code 1 if it failed again.";
+before. With --wait: exit code 1 if it failed again.
+
+--failed starts all again that failed and fit: onboardings, and imports of one subscription, some
+each second, as a batch that Temporal keeps. What else failed is named, with what to do about it. Each
+is started only where its last run failed, so two operators never start the same one beside each other.
+Ctrl-C leaves the batch running; `tenantry runs batch` shows, stops and resumes it. Exit code 1 if some
+failed again, 4 if somebody else was faster with all of them.";
 
 /// Which run, and what is to be another about it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The run, by its workflow id or the beginning of it
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with = "failed")]
     id: Option<String>,
+    #[command(flatten)]
+    many: Many,
     /// Set a field of its input; give it again for several
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<Correction>,
@@ -52,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long)]
     yes: bool,
     /// Wait until it has ended, and show how (exit code 1 if it failed again)
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "failed"])]
     wait: bool,
     /// Wait no longer than this; the run itself goes on
     #[arg(long, value_name = "SECS", requires = "wait", value_parser = value_parser!(u32).range(1..))]
@@ -61,6 +74,11 @@ pub(crate) struct Args {
 
 /// Starts it again.
 pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
+    if args.many.filter.failed {
+        let how = How { set: &args.set, dry_run: args.dry_run, yes: args.yes };
+        return replay_failed::run(&args.many, how, output).await;
+    }
+    args.many.refuse_beside_an_id()?;
     let temporal = TemporalConfig::from_env(lookup)?;
     let client = temporal.connect().await?;
     let found = resolve::latest(&client, &temporal, args.id.as_deref().unwrap_or_default()).await?;
