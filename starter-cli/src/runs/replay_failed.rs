@@ -106,7 +106,8 @@ impl Many {
         if !is_narrowed && self.by.is_silent() {
             return Ok(());
         }
-        let message = "--type, --kind, --tenant, --customer, --since, --stuck, --operator and --reason go with --failed";
+        let message =
+            "--type, --kind, --tenant, --customer, --since, --stuck, --operator and --reason go with --failed";
         Err(Failure::new(Exit::Usage, message, "leave them out, or take --failed instead of the id"))
     }
 

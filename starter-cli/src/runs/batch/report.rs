@@ -178,7 +178,11 @@ impl BatchReport {
             let why = first.map(|item| format!("tenantry runs why {}", item.workflow_id));
             (Exit::Failed, format!("{failed} of {} failed again", failed_runs(items)), why.unwrap_or(show))
         } else if running > 0 {
-            (Exit::Failed, format!("{running} of {} are not waited for any longer; they go on", failed_runs(items)), show)
+            (
+                Exit::Failed,
+                format!("{running} of {} are not waited for any longer; they go on", failed_runs(items)),
+                show,
+            )
         } else if completed == 0 && not_failed > 0 {
             let message = format!("somebody else was faster: {} run or are done already", failed_runs(items));
             (Exit::Refused, format!("{message}; nothing was started"), show)
