@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, import, license, migrate, reconcile, schedule, start_tenant, tenant_show, tenant_why};
+use crate::{events, import, license, migrate, reconcile, runs, schedule, start_tenant, tenant_show, tenant_why};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +18,8 @@ Examples:
   tenantry tenant why cus_QXg1oyoEfW2bZ3
   tenantry license set cus_QXg1oyoEfW2bZ3 15 --wait
   tenantry events list --status failed
+  tenantry runs list --failed
+  tenantry runs why create-tenant-cus_QXg1oyoEfW2bZ3
   tenantry reconcile
 
 Settings come from the environment and from .env; `tenantry doctor` checks them.
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Look at the events that Stripe sent, and have them handled again
     #[command(subcommand)]
     Events(Box<events::Events>),
+    /// Look at runs of workflows: what failed, why, and what to do about it
+    #[command(subcommand)]
+    Runs(Box<runs::Runs>),
     /// Compare what is here with what Stripe has, and repair it where asked to
     Reconcile(reconcile::Args),
     /// Have that done again and again

@@ -19,9 +19,11 @@ mod output;
 mod payload;
 mod reconcile;
 mod run;
+mod runs;
 mod schedule;
 mod screen;
 mod settings;
+mod since;
 mod standing;
 mod start_tenant;
 mod table;
@@ -62,6 +64,7 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Import(command) => import::run(*command, output).await,
         Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
+        Command::Runs(command) => runs::run(*command, output).await,
         Command::Reconcile(args) => reconcile::run(args, output).await,
         Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,

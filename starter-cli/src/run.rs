@@ -102,7 +102,7 @@ impl Run {
 }
 
 /// It is not there either, and says so under the same code.
-fn is_about_the_namespace(status: &Status) -> bool {
+pub(crate) fn is_about_the_namespace(status: &Status) -> bool {
     status.message().to_lowercase().contains("namespace")
 }
 
@@ -147,7 +147,7 @@ impl Report for Run {
 }
 
 /// The words of the Temporal UI.
-fn status(status: WorkflowExecutionStatus) -> &'static str {
+pub(crate) fn status(status: WorkflowExecutionStatus) -> &'static str {
     match status {
         WorkflowExecutionStatus::Running => "running",
         WorkflowExecutionStatus::Completed => "completed",

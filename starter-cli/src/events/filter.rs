@@ -1,12 +1,11 @@
 //! Which events: the flags that commands about several have in common.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use domain::duration;
 use domain::event::EventStatus;
 use domain::ids::{StripeCustomerId, StripeSubscriptionId};
 use store::EventFilter;
+
+use crate::since::since;
 
 /// Narrows down which events are meant.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,40 +48,9 @@ fn event_type(text: &str) -> Result<String, &'static str> {
     if is_type { Ok(text.to_owned()) } else { Err("expected a type of event such as customer.subscription.updated") }
 }
 
-/// Older than any event, and still a moment that Postgres knows.
-const SINCE_MAX: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
-
-fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
-    let wrong = "expected how long ago, such as 90s, 30m, 2h or 7d, or a moment such as 2026-11-22T08:00:00Z";
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.to_utc());
-    }
-    let ago = duration::parse(text).filter(|ago| *ago <= SINCE_MAX).ok_or(wrong)?;
-    Ok(Utc::now() - ago)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn since_is_how_long_ago_or_a_moment() {
-        let check = |text: &str, expected: Option<i64>| {
-            let found = since(text).ok().map(|at| (Utc::now() - at).num_seconds());
-            assert_eq!(found, expected, "{text:?}");
-        };
-        check("90s", Some(90));
-        check("30m", Some(1800));
-        check("2h", Some(7200));
-        check("7d", Some(604_800));
-        for wrong in ["", "2w", "yesterday", "36501d"] {
-            check(wrong, None);
-        }
-        assert_eq!(
-            since("2026-11-22T08:00:00+01:00").map(|at| at.to_rfc3339()),
-            Ok("2026-11-22T07:00:00+00:00".into())
-        );
-    }
 
     #[test]
     fn a_type_is_spelled_as_stripe_spells_it() {
