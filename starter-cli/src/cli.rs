@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, import, license, migrate, reconcile, runs, schedule, start_tenant, tenant_show, tenant_why};
+use crate::{
+    events, import, license, migrate, reconcile, runs, schedule, schema, start_tenant, tenant_show, tenant_why,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     /// Check every setting and service, and say what to do about each that is red
     #[command(after_help = crate::doctor::HELP)]
     Doctor,
+    /// Print JSON Schemas of what `--output json` prints, and of what workflows take and answer
+    Schema(schema::Args),
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -16,8 +17,10 @@ pub(crate) struct Failure {
 }
 
 /// A [`Failure`] on stderr, with `--output json`.
-#[derive(Serialize)]
-struct Json<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Json<'a> {
+    /// How the command ended, 1 to 6; see `tenantry --help`.
+    #[schemars(range(min = 1, max = 6))]
     code: u8,
     message: &'a str,
     next: &'a str,

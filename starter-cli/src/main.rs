@@ -21,6 +21,7 @@ mod reconcile;
 mod run;
 mod runs;
 mod schedule;
+mod schema;
 mod screen;
 mod settings;
 mod since;
@@ -69,6 +70,7 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
+        Command::Schema(args) => schema::run(&args),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::screen;
@@ -17,7 +18,7 @@ pub(crate) enum Output {
 }
 
 /// What a command has to tell.
-pub(crate) trait Report: Serialize {
+pub(crate) trait Report: Serialize + JsonSchema {
     /// As a person reads it.
     fn text(&self) -> String;
 }
@@ -25,11 +26,10 @@ pub(crate) trait Report: Serialize {
 impl Output {
     /// Writes to stdout. A reader who has read enough (`| head`) is no error.
     pub(crate) fn print(self, report: &impl Report) {
-        let text = match self {
-            Self::Text => report.text(),
-            Self::Json => json(report),
+        let _ = match self {
+            Self::Text => writeln!(anstream::stdout(), "{}", report.text()),
+            Self::Json => writeln!(std::io::stdout(), "{}", json(report)),
         };
-        let _ = writeln!(std::io::stdout(), "{text}");
     }
 }
 

@@ -9,6 +9,7 @@ mod settings;
 mod stripe;
 mod temporal;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -25,8 +26,9 @@ Examples:
 
 Changes nothing. Exit code 6 when a check is red; a warning is not red.";
 
-#[derive(Debug, Serialize)]
-struct Diagnosis {
+/// What was found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Diagnosis {
     healthy: bool,
     checks: Vec<Check>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use store::{OldestEvent, TypeAccount};
 
@@ -31,8 +32,8 @@ Exit code 6 when that is not so, or when a pending event can never be handed ove
 pub(crate) struct Args {}
 
 /// The whole inbox.
-#[derive(Debug, Serialize)]
-struct Accounting {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Accounting {
     adds_up: bool,
     total: Line,
     types: Vec<Line>,
@@ -41,25 +42,34 @@ struct Accounting {
 }
 
 /// The events of one type, or of all.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Line {
     #[serde(rename = "type")]
     name: String,
     received: i64,
     #[serde(flatten)]
+    #[schemars(schema_with = "by_status")]
     held: BTreeMap<&'static str, i64>,
     /// Received and not there; less than 0 where more are there than were received.
     missing: i64,
 }
 
 /// What has waited longest of those that are alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Oldest {
     #[serde(rename = "type")]
     event_type: String,
+    #[schemars(with = "EventStatus")]
     status: &'static str,
     event_id: String,
     received_at: DateTime<Utc>,
+}
+
+fn by_status(_: &mut SchemaGenerator) -> Schema {
+    let names = EventStatus::ALL.map(EventStatus::as_str);
+    let counts: BTreeMap<&str, Schema> =
+        names.into_iter().map(|name| (name, json_schema!({"type": "integer", "minimum": 0}))).collect();
+    json_schema!({"type": "object", "properties": counts, "required": names})
 }
 
 /// Counts.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::value_parser;
 use domain::event::EventStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::EventRow;
 
@@ -43,19 +44,20 @@ fn status(text: &str) -> Result<EventStatus, String> {
 }
 
 /// Events, newest first.
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct List {
     events: Vec<Event>,
     /// Whether there are older ones that fit too.
     more: bool,
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Event {
     pub(crate) event_id: String,
     #[serde(rename = "type")]
     pub(crate) event_type: String,
+    #[schemars(with = "EventStatus")]
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) stripe_subscription_id: Option<String>,

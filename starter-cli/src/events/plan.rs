@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::event::EventStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::EventRow;
 
@@ -18,15 +19,16 @@ use crate::table::Table;
 pub(super) const NOTHING_FITS: &str = "no events fit; there is nothing to handle again";
 
 /// The events of a replay.
-#[derive(Debug, Serialize)]
-pub(super) struct Plan {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Plan {
     counts: Vec<Count>,
     events: Vec<Event>,
 }
 
 /// So many of them are alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Count {
+    #[schemars(with = "EventStatus")]
     status: &'static str,
     #[serde(rename = "type")]
     event_type: String,

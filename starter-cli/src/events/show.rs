@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::EventId;
 use domain::sync_subscription::SyncSubscriptionInput;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventChange, EventView, Twin};
 
@@ -71,8 +72,8 @@ pub(super) fn not_found(id: &EventId, database: &Database) -> Failure {
 }
 
 /// An event.
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Shown {
     #[serde(flatten)]
     event: Event,
     meaning: &'static str,
@@ -101,7 +102,7 @@ struct Shown {
 }
 
 /// A licence count that it changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Change {
     tenant_id: String,
     from: Option<i32>,

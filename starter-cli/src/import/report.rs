@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use domain::create_tenant::RunError;
 use domain::import_customers::{Outcome, SyncStripeCustomersResult};
 use domain::walk::WalkId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::OutcomeView;
 
@@ -29,8 +30,8 @@ const INDENT: &str = "  ";
 const AT_ONCE: i64 = 1_000;
 
 /// How an import ended.
-#[derive(Serialize)]
-pub(super) struct Ending {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Ending {
     #[serde(flatten)]
     run: Run,
     result: Option<SyncStripeCustomersResult>,
@@ -46,8 +47,8 @@ pub(super) struct Ending {
 }
 
 /// What became of one tenant; also a line of the report.
-#[derive(Serialize)]
-struct Tenant {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Tenant {
     tenant_id: String,
     outcome: Outcome,
     reason: Option<String>,

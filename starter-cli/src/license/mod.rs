@@ -22,6 +22,10 @@ use crate::output::Output;
 use crate::settings;
 use crate::tenant_show::not_found;
 
+pub(crate) use history::History;
+pub(crate) use quote::Quote;
+pub(crate) use show::Licenses;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum License {
     /// Show how many licences a tenant has, what they cost, and the change that waits or runs

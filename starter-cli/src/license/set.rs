@@ -7,7 +7,6 @@ use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::TenantId;
 use domain::words::{LicenseCount, WordError};
-use serde::Serialize;
 use store::TenantView;
 use temporalio_client::Client;
 use workflows::ChangeLicense;
@@ -15,7 +14,7 @@ use workflows::ChangeLicense;
 use super::change::{self, Running};
 use super::quote::Quote;
 use super::wanted::{Wanted, word};
-use crate::confirm;
+use crate::confirm::{self, Declined};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -62,12 +61,6 @@ fn requester(text: &str) -> Result<Requester, WordError> {
     text.to_owned().try_into()
 }
 
-/// Nothing was started.
-#[derive(Serialize)]
-struct Declined {
-    started: bool,
-}
-
 /// Asks, starts it, and waits for it if asked to.
 pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     if !args.yes {
@@ -80,7 +73,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let mut input = args.wanted.of(TenantId::from(tenant.tenant), args.requester());
     if !args.yes && !confirmed(&client, &temporal, &database, &tenant, &mut input).await? {
-        output.print(&Declined { started: false });
+        output.print(&Declined::new("nothing was changed"));
         return Ok(Exit::Done);
     }
     let run = change::start(&client, &temporal, &input).await?;
@@ -160,12 +153,6 @@ fn next(input: &ChangeLicenseInput, from: Option<LicenseCount>, error: &RunError
             format!("mend what it names, and run `{command}`")
         }
         None => format!("look at `tenantry license show {tenant_id}`, then decide anew"),
-    }
-}
-
-impl Report for Declined {
-    fn text(&self) -> String {
-        "nothing was changed".to_owned()
     }
 }
 

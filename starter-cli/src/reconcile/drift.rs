@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use domain::create_tenant::RunError;
 use domain::reconcile::{DriftKind, ReconcileResult};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use store::FindingView;
@@ -22,8 +23,8 @@ use crate::table::Table;
 const SHOWN_MAX: usize = 20;
 
 /// A run with what it found.
-#[derive(Serialize)]
-pub(super) struct Reconciled<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Reconciled<'a> {
     #[serde(flatten)]
     run: &'a Run,
     result: Option<ReconcileResult>,
@@ -32,8 +33,8 @@ pub(super) struct Reconciled<'a> {
 }
 
 /// Something that differs.
-#[derive(Debug, Serialize)]
-struct Finding {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Finding {
     kind: DriftKind,
     tenant_id: Option<String>,
     stripe_customer_id: Option<String>,

@@ -85,6 +85,7 @@ pub(super) fn not_listed(error: &ClientError, temporal: &TemporalConfig) -> Fail
     match error {
         ClientError::Rpc(status) => temporal.answered(status),
         ClientError::PayloadConversion(error) => unreadable(&error.to_string()),
+        _ => unreadable(&error.to_string()),
     }
 }
 

@@ -15,6 +15,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use found::Found;
+#[cfg(test)]
+pub(crate) use workflow_type::WorkflowType;
+
 /// What to do about runs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
