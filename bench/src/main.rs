@@ -12,6 +12,7 @@ mod import;
 mod load;
 mod machine;
 mod receiver;
+mod runs;
 mod table;
 mod town;
 
@@ -27,7 +28,8 @@ use crate::load::Window;
 use crate::table::{mib, millis};
 use crate::town::{NAME, Town};
 
-/// Measures the shim and the import beside programs for Node, and the way from a change to the row
+/// Measures the shim and the import beside programs for Node, the way from a change to the row, and
+/// what operators do with failed runs
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only these parts; all, if none is named
@@ -55,6 +57,8 @@ enum Part {
     EventToRow,
     /// Tenants per second of a full import, beside a script in Node; memory of the worker
     Import,
+    /// Listing failed runs among ten thousand, and how many a second a batch starts again
+    Runs,
 }
 
 fn main() -> Result<()> {
@@ -71,6 +75,11 @@ fn main() -> Result<()> {
         let (tenants, by_script) = if arguments.quick { (1_000, 50) } else { (10_000, 500) };
         under("An import of every tenant, and a script that does the same");
         import::measure(&database, tenants, by_script)?;
+    }
+    if arguments.wants(Part::Runs) {
+        let (failed, replayed) = if arguments.quick { (1_000, 60) } else { (10_000, 600) };
+        under("Failed runs: listing them, and starting them again");
+        runs::measure(&database, failed, replayed)?;
     }
     if arguments.wants(Part::HandOver) || arguments.wants(Part::EventToRow) {
         in_town(&arguments, &database)?;
