@@ -34,6 +34,7 @@ mod reconcile_steps;
 pub mod record;
 pub mod refusal;
 pub mod replay;
+pub mod replay_batch;
 pub mod shim_settings;
 pub mod stripe;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]

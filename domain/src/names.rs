@@ -10,6 +10,11 @@ pub fn bulk_task_queue(task_queue: &str) -> String {
     format!("{task_queue}-bulk")
 }
 
+/// The queue that a bulk queue stands beside.
+pub fn front_task_queue(bulk: &str) -> &str {
+    bulk.strip_suffix("-bulk").unwrap_or(bulk)
+}
+
 /// Workflow types.
 pub mod workflow {
     /// A purchase becomes a tenant.
@@ -32,7 +37,7 @@ pub mod workflow {
 pub mod signal {
     /// To a sync: an event says that the subscription changed.
     pub const SUBSCRIPTION_EVENT: &str = "subscriptionEvent";
-    /// To an import: end after the step under way, so that it can be resumed.
+    /// To an import or a batch: end after what is under way, so that it can be resumed.
     pub const STOP: &str = "stop";
 }
 

@@ -41,9 +41,18 @@ impl AtWork {
 
     /// Waits until it has said that on stderr.
     pub fn wait_until_it_says(&self, words: &str) -> Result<()> {
-        let said = || Ok(self.said("stderr")?.contains(words).then_some(()));
+        self.wait_for("stderr", words)
+    }
+
+    /// Waits until that stands on stdout.
+    pub fn wait_until_it_prints(&self, words: &str) -> Result<()> {
+        self.wait_for("stdout", words)
+    }
+
+    fn wait_for(&self, stream: &str, words: &str) -> Result<()> {
+        let said = || Ok(self.said(stream)?.contains(words).then_some(()));
         deadline::poll(&format!("`tenantry {}` to say {words:?}", self.command), PATIENCE, said)
-            .with_context(|| self.said("stderr").unwrap_or_default())
+            .with_context(|| self.said(stream).unwrap_or_default())
     }
 
     /// Waits for its end.

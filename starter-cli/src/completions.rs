@@ -16,8 +16,6 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::runs::ids_beginning_with;
-use crate::settings::lookup;
-use crate::temporal::TemporalConfig;
 
 const HELP: &str = "\
 Examples:
@@ -76,13 +74,6 @@ pub(crate) fn answered() -> bool {
 pub(crate) fn run_ids(beginning: &OsStr) -> Vec<CompletionCandidate> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (Ok(runtime), Some(beginning)) = (runtime, beginning.to_str()) else { return Vec::new() };
-    let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, ids(beginning)).await });
-    let ids = found.ok().and_then(Result::ok).unwrap_or_default();
-    ids.into_iter().map(CompletionCandidate::new).collect()
-}
-
-async fn ids(beginning: &str) -> Result<Vec<String>, Failure> {
-    let temporal = TemporalConfig::from_env(lookup)?;
-    let client = temporal.connect().await?;
-    ids_beginning_with(&client, &temporal, beginning).await
+    let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, ids_beginning_with(beginning)).await });
+    found.unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
 }

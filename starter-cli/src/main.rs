@@ -5,6 +5,7 @@
 //! the work itself, which is the workflows', and all SQL, which is the store's.
 
 mod cli;
+mod completions;
 mod confirm;
 mod database;
 mod doctor;
@@ -13,10 +14,14 @@ mod exit;
 mod failure;
 mod import;
 mod license;
+mod man;
 mod migrate;
 mod money;
+mod ndjson;
+mod operator;
 mod output;
 mod payload;
+mod progress;
 mod reconcile;
 mod run;
 mod runs;
@@ -25,12 +30,16 @@ mod schema;
 mod screen;
 mod settings;
 mod since;
+#[cfg(test)]
+mod snapshot;
 mod standing;
 mod start_tenant;
+mod style;
 mod table;
 mod temporal;
 mod tenant_show;
 mod tenant_why;
+mod ui;
 mod wait;
 
 use std::process::ExitCode;
@@ -41,11 +50,18 @@ use failure::Failure;
 use output::Output;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // Before the flags, of which one has its default in the environment.
     let dotenv = settings::load_dotenv();
+    if completions::answered() {
+        return Exit::Done.into();
+    }
     log_to_stderr();
+    obey(dotenv)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn obey(dotenv: Result<(), Failure>) -> ExitCode {
     let (output, command) = match cli::parse() {
         Ok(Cli { output, command }) => (output, command),
         Err(ended) => return ended.into(),
@@ -66,11 +82,14 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::License(command) => license::run(*command, output).await,
         Command::Events(command) => events::run(*command, output).await,
         Command::Runs(command) => runs::run(*command, output).await,
+        Command::Ui(args) => ui::run(args, output).await,
         Command::Reconcile(args) => reconcile::run(args, output).await,
         Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
         Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -149,7 +149,7 @@ impl Report for Run {
         let mut rows = Rows::default();
         rows.push("workflow", &self.workflow_id);
         rows.push("run", &self.run_id);
-        rows.push("status", if self.started { "started" } else { self.status });
+        rows.push_status("status", if self.started { "started" } else { self.status });
         rows.push_some("link", self.link.as_ref());
         rows.to_string()
     }

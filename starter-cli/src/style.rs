@@ -4,6 +4,8 @@
 //! them: a pipe, a file, a dumb terminal, a terminal with `NO_COLOR` set. `CLICOLOR_FORCE=1` keeps
 //! them. What goes to a program is never painted.
 
+use std::io::IsTerminal;
+
 use anstyle::{AnsiColor, Style};
 
 use crate::screen::length;
@@ -20,9 +22,9 @@ const FAINT: Style = Style::new().dimmed();
 /// The style of words that say where something stands; the first of them decides.
 pub(crate) fn of(words: &str) -> Style {
     match words.split([' ', ',', ':', ';']).next().unwrap_or_default() {
-        "ok" | "yes" | "completed" | "changed" | "imported" | "already" | "repaired" => GOOD,
-        "red" | "no" | "failed" | "timed_out" | "terminated" | "missing" => BAD,
-        "warning" | "stuck" | "parked" | "ambiguous" | "cancelled" | "paused" | "stopped" => WAITS,
+        "ok" | "yes" | "done" | "completed" | "changed" | "imported" | "already" | "repaired" => GOOD,
+        "red" | "no" | "failed" | "timed" | "timed_out" | "terminated" | "missing" => BAD,
+        "warning" | "stuck" | "retrying" | "parked" | "ambiguous" | "cancelled" | "paused" | "stopped" => WAITS,
         "running" | "started" | "pending" | "scheduled" => UNDER_WAY,
         "skipped" | "ignored" | "superseded" | "unchanged" | "forgotten" => FAINT,
         _ => Style::new(),
@@ -44,7 +46,6 @@ pub(crate) fn padded(style: Style, text: &str, width: usize) -> String {
 
 /// Whether stderr can show something that changes in place, such as a bar.
 pub(crate) fn stderr_can_move() -> bool {
-    use std::io::IsTerminal;
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 

@@ -97,10 +97,29 @@ impl TemporalConfig {
         Some(format!("{}/{workflow_id}/{run_id}/history", self.workflows()?))
     }
 
+    /// The UI's list of runs that fit the query.
+    pub(crate) fn list_link(&self, query: &str) -> Option<String> {
+        Some(format!("{}?query={}", self.workflows()?, percent_encoded(query)))
+    }
+
     fn workflows(&self) -> Option<String> {
         let ui = self.ui.as_ref()?.as_str().trim_end_matches('/');
         Some(format!("{ui}/namespaces/{}/workflows", self.namespace()))
     }
+}
+
+/// Such that nothing of it means anything to a URL, see
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// What the transport says at the bottom; the SDK wraps it four times.
@@ -145,6 +164,16 @@ mod tests {
             let expected = "https://ui.example/t/namespaces/default/workflows/create-tenant-cus_1/r1/history";
             assert_eq!(link.as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_query_reaches_the_ui_as_it_is() {
+        let link = config("https://ui.example/").list_link("Name = 'a&b+c%' OR X = 'é'").expect("a link");
+        let expected = "https://ui.example/namespaces/default/workflows\
+                        ?query=Name%20%3D%20%27a%26b%2Bc%25%27%20OR%20X%20%3D%20%27%C3%A9%27";
+        assert_eq!(link, expected);
+        let read = Url::parse(&link).expect("a URL");
+        assert_eq!(read.query_pairs().next().expect("a query").1, "Name = 'a&b+c%' OR X = 'é'");
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl Queues<'_> {
             .register_workflow::<workflows::ImportSubscription>()
             .and_then(|options| options.register_workflow::<workflows::SyncStripeCustomers>())
             .and_then(|options| options.register_workflow::<workflows::Reconcile>())
+            .and_then(|options| options.register_workflow::<workflows::ReplayBatch>())
             .context("failed to register a workflow in bulk")?
             .register_activities(self.tenants())
             .register_activities(self.syncs())

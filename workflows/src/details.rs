@@ -1,5 +1,7 @@
 //! The markdown that stands on a run's page in the Temporal UI, under User Metadata.
 
+mod batch;
+
 use std::collections::BTreeMap;
 
 use domain::change_license::ChangeLicenseState;
@@ -8,6 +10,8 @@ use domain::import_customers::{ImportState, Outcome, TenantProgress};
 use domain::import_subscription::ImportSubscriptionState;
 use domain::reconcile::{DriftKind, ReconcileState};
 use domain::sync_subscription::{Handled, SyncSubscriptionState};
+
+pub(crate) use batch::of_batch;
 
 /// Two spaces at a line's end break it in markdown.
 const LINE_BREAK: &str = "  \n";

@@ -16,6 +16,8 @@ mod outcome;
 mod patience;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod reconcile;
+#[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
+mod replay_batch;
 pub mod search_attributes;
 #[expect(missing_docs, reason = "the macro names its constants after the documented functions")]
 mod sync_stripe_customers;
@@ -26,5 +28,6 @@ pub use change_license::ChangeLicense;
 pub use create_tenant::CreateTenant;
 pub use import_subscription::ImportSubscription;
 pub use reconcile::Reconcile;
+pub use replay_batch::ReplayBatch;
 pub use sync_stripe_customers::SyncStripeCustomers;
 pub use sync_subscription::SyncSubscription;

@@ -4,7 +4,9 @@ use domain::create_tenant::RunError;
 use domain::failure::{Classify, FailureKind};
 use domain::refusal::Refusal;
 use temporalio_workflow::common::error::{ApplicationFailure, IncomingError};
-use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError, RetryState, WorkflowTermination};
+use temporalio_workflow::{
+    ActivityExecutionError, ChildWorkflowExecutionError, RetryState, WorkflowCancellationError, WorkflowTermination,
+};
 
 /// What ended a run.
 pub(crate) enum Ending {
@@ -25,6 +27,12 @@ const AFTER_A_WEEK: &str = "seven days of trying did not help; when what it wait
 /// Of a step that must not be tried for longer.
 const AFTER_A_DAY: &str = "twenty hours of trying did not help, and Stripe forgets after a day what was sent before; \
                            when what it waits for is back, start it again";
+
+impl From<WorkflowCancellationError> for Ending {
+    fn from(_: WorkflowCancellationError) -> Self {
+        Self::Cancelled
+    }
+}
 
 impl From<ActivityExecutionError> for Ending {
     fn from(error: ActivityExecutionError) -> Self {

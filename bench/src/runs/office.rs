@@ -118,7 +118,12 @@ impl Office {
     pub(super) fn start_the_rest(&self) -> Result<()> {
         self.starter.start_all(&self.older)?;
         let all = self.older.len() * 2;
-        deadline::poll_every("the runs to be finished", PATIENCE, PAUSE, || Ok((self.completed()? >= all).then_some(())))
+        deadline::poll_every(
+            "the runs to be finished",
+            PATIENCE,
+            PAUSE,
+            || Ok((self.completed()? >= all).then_some(())),
+        )
     }
 
     /// How many onboardings are done.
@@ -152,9 +157,8 @@ fn buy(stripe: &Double, purchases: usize) -> Result<Vec<(String, Value)>> {
     let emails: Vec<_> = (0..purchases).map(|n| format!("owner-{n}@example.com")).collect();
     let forms: Vec<_> = emails.iter().map(|email| vec![("email", email.as_str()), ("source", "tok_visa")]).collect();
     let customers = stripe.make_many("/customers", &forms)?;
-    let subscription = |customer| {
-        vec![("customer", customer), ("items[0][price]", price.as_str()), ("items[0][quantity]", QUANTITY)]
-    };
+    let subscription =
+        |customer| vec![("customer", customer), ("items[0][price]", price.as_str()), ("items[0][quantity]", QUANTITY)];
     let forms: Vec<_> = customers.iter().map(|customer| subscription(customer.as_str())).collect();
     let subscriptions = stripe.make_many("/subscriptions", &forms)?;
     let sold = customers.into_iter().zip(subscriptions).zip(emails);

@@ -5,7 +5,7 @@ use domain::names::{TASK_QUEUE, workflow};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, Url, UntypedWorkflow, WorkflowIdConflictPolicy,
+    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowIdConflictPolicy,
     WorkflowIdReusePolicy, WorkflowStartOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};

@@ -163,7 +163,7 @@ impl Report for Accounting {
         let mut rows = Rows::default();
         self.findings.iter().for_each(|finding| rows.push("finding", finding));
         let verdict = if self.adds_up { "yes, every event is accounted for" } else { "no, see above" };
-        rows.push("adds up", verdict);
+        rows.push_status("adds up", verdict);
         let width = screen::width();
         let parts = [Some(self.counted().on(width)), self.waiting().map(|table| table.on(width)), Some(rows.on(width))];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
@@ -176,7 +176,7 @@ impl Accounting {
         let columns: Vec<EventStatus> = COLUMNS.into_iter().filter(|status| self.total.held_in(*status) != 0).collect();
         let counts = columns.iter().map(|status| status.as_str());
         let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
-        let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
+        let mut table = Table::new(&headers).numbers(1..headers.len() - 1).status(headers.len() - 1);
         self.types.iter().for_each(|line| table.push(line.cells(&columns)));
         table.push(self.total.cells(&columns));
         table
@@ -184,7 +184,7 @@ impl Accounting {
 
     /// The oldest of each that wait; none where nothing does.
     fn waiting(&self) -> Option<Table> {
-        let mut table = Table::new(&["oldest", "status", "received", "type"]);
+        let mut table = Table::new(&["oldest", "status", "received", "type"]).status(1);
         for Oldest { event_type, status, event_id, received_at } in &self.oldest {
             table.push(vec![
                 event_id.clone(),

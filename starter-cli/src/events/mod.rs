@@ -21,7 +21,7 @@ pub(crate) use list::{Event, List, short};
 pub(crate) use plan::Plan;
 pub(crate) use settled::Replays;
 pub(crate) use show::Shown;
-pub(crate) use words::age;
+pub(crate) use words::{age, length};
 
 /// What to do about events.
 #[derive(Debug, Subcommand)]

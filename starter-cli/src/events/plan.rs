@@ -70,7 +70,7 @@ impl Report for Plan {
         if self.events.is_empty() {
             return NOTHING_FITS.to_owned();
         }
-        let mut table = Table::new(&["status", "type", "events", ""]);
+        let mut table = Table::new(&["status", "type", "events", ""]).status(0);
         for Count { status, event_type, events, replayed } in &self.counts {
             let note = if *replayed { "" } else { "left as they are" };
             table.push(vec![(*status).to_owned(), event_type.clone(), events.to_string(), note.to_owned()]);

@@ -206,7 +206,7 @@ impl Shown {
     }
 
     fn push_status(&self, rows: &mut Rows) {
-        rows.push("status", self.event.status);
+        rows.push_status("status", self.event.status);
         rows.push("means", self.meaning);
         rows.push_some("why", self.event.reason.as_ref());
         rows.push("next", self.next);

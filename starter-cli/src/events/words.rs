@@ -31,7 +31,11 @@ pub(super) fn next(status: EventStatus) -> &'static str {
 
 /// How long ago, in the two greatest units.
 pub(crate) fn age(since: DateTime<Utc>) -> String {
-    let secs = (Utc::now() - since).num_seconds().max(0);
+    length((Utc::now() - since).num_seconds().max(0))
+}
+
+/// So many seconds, in the two greatest units.
+pub(crate) fn length(secs: i64) -> String {
     let units = [("d", secs / 86_400), ("h", secs / 3600 % 24), ("min", secs / 60 % 60), ("s", secs % 60)];
     let first = units.iter().position(|(_, n)| *n > 0).unwrap_or(units.len() - 1);
     let said = units[first..].iter().take(2).filter(|(_, n)| *n > 0 || secs == 0);

@@ -1,32 +1,20 @@
-//! How far an import is: a bar on a terminal, a line now and then where there is none, nothing for
-//! a program. All of it on stderr.
+//! How far an import is, in the words of its phases.
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use domain::import_customers::{ImportPhase, ImportState};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
-
-const BETWEEN_LINES: Duration = Duration::from_secs(5);
-const SPINNER: &str = "{spinner} {msg}";
-const BAR: &str = "[{bar:24}] {msg}";
+use crate::progress;
 
 /// Tells a person how far it is.
 pub(super) struct Progress {
-    how: How,
+    shown: progress::Progress,
     seen: RefCell<Seen>,
 }
 
-enum How {
-    Bar(ProgressBar),
-    Lines,
-    Silently,
-}
-
-/// What was said, and what a rate is reckoned from.
+/// What a rate is reckoned from.
 #[derive(Debug, Default)]
 struct Seen {
     phase: ImportPhase,
@@ -34,7 +22,6 @@ struct Seen {
     since: Option<(Instant, u64)>,
     /// The most that was to do at once; what is left of it shrinks.
     follow_ups: u64,
-    said: Option<(Instant, String)>,
 }
 
 /// How much of a phase is done; of reading nobody knows how much there is.
@@ -48,65 +35,32 @@ struct Part {
 impl Progress {
     /// On stderr, if somebody reads there.
     pub(super) fn on_stderr(output: Output) -> Self {
-        let how = match (std::io::stderr().is_terminal(), output) {
-            (true, _) => How::Bar(ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())),
-            (false, Output::Text) => How::Lines,
-            (false, Output::Json) => How::Silently,
-        };
-        Self { how, seen: RefCell::default() }
+        Self { shown: progress::Progress::on_stderr(output), seen: RefCell::default() }
     }
 
     /// Where it stands now.
     pub(super) fn show(&self, state: &ImportState, now: Instant) {
         let (part, text) = self.seen.borrow_mut().next(state, now);
-        match (&self.how, part.all) {
-            (How::Bar(bar), Some(all)) => {
-                bar.set_style(style(BAR));
-                bar.set_length(all);
-                bar.set_position(part.done);
-                bar.set_message(text);
-            }
-            (How::Bar(_), None) | (How::Lines | How::Silently, _) => self.say_at(&text, now),
+        match part.all {
+            Some(all) => self.shown.count(part.done, all, text, now),
+            None => self.shown.say(&text, now),
         }
     }
 
     /// In a few words, where there is nothing to count.
     pub(super) fn say(&self, text: &str) {
-        self.say_at(text, Instant::now());
-    }
-
-    fn say_at(&self, text: &str, now: Instant) {
-        match &self.how {
-            How::Bar(bar) => {
-                bar.set_style(style(SPINNER));
-                bar.set_message(text.to_owned());
-                bar.tick();
-            }
-            How::Lines if self.seen.borrow_mut().is_news(text, now) => eprintln!("{text}"),
-            How::Lines | How::Silently => {}
-        }
+        self.shown.say(text, Instant::now());
     }
 
     /// Once, whatever stands there.
     pub(super) fn note(&self, text: &str) {
-        match &self.how {
-            How::Bar(bar) => bar.println(text),
-            How::Lines => eprintln!("{text}"),
-            How::Silently => {}
-        }
+        self.shown.note(text);
     }
 
     /// Takes the bar away: what it said is in the report.
     pub(super) fn end(&self) {
-        match &self.how {
-            How::Bar(bar) => bar.finish_and_clear(),
-            How::Lines | How::Silently => {}
-        }
+        self.shown.end();
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Seen {
@@ -119,8 +73,9 @@ impl Seen {
             self.since = Some((now, part.done));
         }
         let (since, first) = self.since.unwrap_or((now, part.done));
-        let rate = rate(part.done.saturating_sub(first), now.duration_since(since));
-        (part, sentence(state, part, rate))
+        let left = part.all.map(|all| all.saturating_sub(part.done));
+        let pace = progress::pace(part.done.saturating_sub(first), now.duration_since(since), left);
+        (part, sentence(state, part, &pace))
     }
 
     fn part(&self, state: &ImportState) -> Part {
@@ -135,27 +90,10 @@ impl Seen {
             }
         }
     }
-
-    /// Whether a reader of lines should get this one: another phase at once, the rest now and then.
-    fn is_news(&mut self, text: &str, now: Instant) -> bool {
-        let begins = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
-        let is_news = self.said.as_ref().is_none_or(|(at, said)| {
-            begins(said) != begins(text) || said != text && now.duration_since(*at) >= BETWEEN_LINES
-        });
-        if is_news {
-            self.said = Some((now, text.to_owned()));
-        }
-        is_news
-    }
-}
-
-/// A second; none before there is enough to say.
-fn rate(done: u64, took: Duration) -> Option<f64> {
-    (done > 0 && took >= Duration::from_millis(900)).then(|| done as f64 / took.as_secs_f64())
 }
 
 /// `writing: 1200 of 10000 tenants, 310 a second, 28 s left`.
-fn sentence(state: &ImportState, part: Part, rate: Option<f64>) -> String {
+fn sentence(state: &ImportState, part: Part, pace: &str) -> String {
     let Part { done, all, what } = part;
     let phase = state.phase.as_str().replace('_', " ");
     let counted = match all {
@@ -163,23 +101,13 @@ fn sentence(state: &ImportState, part: Part, rate: Option<f64>) -> String {
         None => format!("{} pages, {done} {what}", state.pages),
     };
     let stopping = if state.stopping { ", stopping" } else { "" };
-    let Some(rate) = rate else { return format!("{phase}: {counted}{stopping}") };
-    let left = all.map(|all| format!(", {} left", time((all.saturating_sub(done)) as f64 / rate))).unwrap_or_default();
-    let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
-    format!("{phase}: {counted}, {rate} a second{left}{stopping}")
-}
-
-/// Seconds below a minute, then minutes, then hours.
-fn time(secs: f64) -> String {
-    match secs {
-        secs if secs < 60.0 => format!("{secs:.0} s"),
-        secs if secs < 3_600.0 => format!("{:.0} min", secs / 60.0),
-        secs => format!("{:.1} h", secs / 3_600.0),
-    }
+    format!("{phase}: {counted}{pace}{stopping}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use domain::import_customers::{TenantProgress, Totals};
 
     use super::*;
@@ -216,13 +144,5 @@ mod tests {
         let mut part = |n| seen.next(&following(n), start).0;
         assert_eq!((part(40).done, part(40).all), (0, Some(40)));
         assert_eq!((part(10).done, part(10).all), (30, Some(40)));
-    }
-
-    #[test]
-    fn a_line_is_printed_for_a_new_phase_and_now_and_then() {
-        let (mut seen, start) = (Seen::default(), Instant::now());
-        let mut news = |text: &str, secs: u64| seen.is_news(text, start + Duration::from_secs(secs));
-        assert_eq!([news("reading: 1", 0), news("reading: 2", 1), news("writing: 1", 2)], [true, false, true]);
-        assert_eq!([news("writing: 1", 60), news("writing: 2", 60)], [false, true]);
     }
 }

@@ -143,11 +143,11 @@ impl Report for Ending {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         let Some(result) = &self.result else {
-            rows.push("ended", self.run.status);
+            rows.push_status("ended", self.run.status);
             rows.push_some("failure", self.failure.as_ref().map(|error| error.kind.as_str()));
             return rows.to_string();
         };
-        rows.push("ended", if result.resumable { "stopped" } else { self.run.status });
+        rows.push_status("ended", if result.resumable { "stopped" } else { self.run.status });
         if result.dry_run {
             rows.push("dry run", "nothing was written");
         }
@@ -157,7 +157,7 @@ impl Report for Ending {
         rows.push("read", format!("{} pages, {} objects", result.pages, result.rows));
         rows.push("tagged", format!("{} subscriptions", result.progress.tagged));
         rows.push("tenants", result.progress.tenants.to_string());
-        let mut table = Table::new(&["tenants", "outcome", ""]).numbers(0..1);
+        let mut table = Table::new(&["tenants", "outcome", ""]).numbers(0..1).status(1);
         for outcome in Outcome::ALL {
             let count = result.progress.totals.of(outcome).to_string();
             table.push(vec![count, outcome.to_string(), meaning(outcome, result.dry_run).to_owned()]);

@@ -142,7 +142,7 @@ impl Report for History {
         if self.history.is_empty() {
             return format!("licences  {}, and nothing ever changed them", licences(self.licensed_user_count));
         }
-        let mut table = Table::new(&["when", "licences", "outcome", "cause", "who", "run"]);
+        let mut table = Table::new(&["when", "licences", "outcome", "cause", "who", "run"]).status(2);
         for one in &self.history {
             table.push(vec![
                 time(one.at),

@@ -6,7 +6,7 @@ use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, Outcome, R
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::TenantId;
-use domain::words::{LicenseCount, WordError};
+use domain::words::LicenseCount;
 use store::TenantView;
 use temporalio_client::Client;
 use workflows::ChangeLicense;
@@ -18,6 +18,7 @@ use crate::confirm::{self, Declined};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::operator;
 use crate::output::{Output, Report, Rows, time};
 use crate::run::{Run, RunEnded};
 use crate::settings::lookup;
@@ -44,7 +45,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wanted: Wanted,
     /// Who asks for it, for `license history`; without it, your login name
-    #[arg(long, value_name = "WHO", value_parser = requester)]
+    #[arg(long, value_name = "WHO", value_parser = operator::requester)]
     requested_by: Option<Requester>,
     /// Do not ask; Stripe is not asked for a preview either
     #[arg(long)]
@@ -55,10 +56,6 @@ pub(crate) struct Args {
     /// Wait no longer than this; the run itself goes on
     #[arg(long, value_name = "SECS", requires = "wait", value_parser = value_parser!(u32).range(1..))]
     timeout: Option<u32>,
-}
-
-fn requester(text: &str) -> Result<Requester, WordError> {
-    text.to_owned().try_into()
 }
 
 /// Asks, starts it, and waits for it if asked to.
@@ -86,8 +83,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 impl Args {
     fn requester(&self) -> Option<Requester> {
-        let login = || ["USER", "LOGNAME"].into_iter().find_map(lookup)?.try_into().ok();
-        self.requested_by.clone().or_else(login)
+        self.requested_by.clone().or_else(operator::login)
     }
 }
 
@@ -160,14 +156,14 @@ impl Report for RunEnded<'_, ChangeLicenseResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             rows.push("licences", change_of(result));
             let taken_back = result.taken_back.map(|count| format!("the change to {count} that waited was taken back"));
             rows.push_some("", taken_back);
         }
         if let Some(failure) = self.failure {
-            rows.push("failure", &failure.kind);
+            rows.push_status("failure", &failure.kind);
         }
         rows.to_string()
     }

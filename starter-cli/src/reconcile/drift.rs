@@ -95,7 +95,7 @@ impl<'a> Reconciled<'a> {
 
     fn summary(&self) -> Rows {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         let repaired = self.findings.len() - self.left();
         rows.push(
             "drift",
@@ -125,7 +125,7 @@ impl Report for Reconciled<'_> {
 }
 
 fn table(kind: DriftKind, found: &[&Finding], screen: Option<usize>) -> String {
-    let mut table = Table::new(&[kind.as_str(), "tenant", "ours", "Stripe's", "then"]);
+    let mut table = Table::new(&[kind.as_str(), "tenant", "ours", "Stripe's", "then"]).status(4);
     for one in found.iter().take(SHOWN_MAX) {
         let subject = one.stripe_subscription_id.clone().unwrap_or_else(|| "no subscription".to_owned());
         let tenant = one.tenant_id.clone().unwrap_or_else(|| "nobody's".to_owned());

@@ -105,12 +105,13 @@ impl Filter {
             "cancelled" => self.kinds.contains(&FailureKind::Cancelled),
             _ => false,
         };
-        !self.failed && !self.stuck || self.failed && is_failed || self.stuck && run.stuck.is_some()
+        let is_any = !self.failed && !self.stuck;
+        is_any || (self.failed && is_failed) || (self.stuck && run.stuck.is_some())
     }
 }
 
 /// On one of our two queues.
-pub(super) fn ours(task_queue: &str) -> String {
+pub(crate) fn ours(task_queue: &str) -> String {
     format!("TaskQueue IN ({}, {})", quoted(task_queue), quoted(&bulk_task_queue(task_queue)))
 }
 
@@ -120,7 +121,7 @@ fn any_of<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Option<Strin
 }
 
 /// `name` has that value.
-pub(super) fn is(name: &str, value: &str) -> String {
+pub(crate) fn is(name: &str, value: &str) -> String {
     format!("{name} = {}", quoted(value))
 }
 

@@ -18,7 +18,7 @@ use super::filter::Filter;
 use super::stuck::Stuck;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::run::{is_about_the_namespace, status};
+use crate::run::{STATUSES, is_about_the_namespace, status};
 use crate::temporal::TemporalConfig;
 
 /// Described at the same time.
@@ -30,7 +30,7 @@ pub(crate) struct FoundRun {
     pub(crate) workflow_id: String,
     pub(crate) run_id: String,
     pub(crate) workflow_type: String,
-    /// `running`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`, `continued_as_new`.
+    #[schemars(extend("enum" = STATUSES))]
     pub(crate) status: &'static str,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) closed_at: Option<DateTime<Utc>>,
@@ -84,7 +84,7 @@ pub(crate) async fn find(
 pub(super) fn not_listed(error: &ClientError, temporal: &TemporalConfig) -> Failure {
     match error {
         ClientError::Rpc(status) => temporal.answered(status),
-        ClientError::PayloadConversion(error) => unreadable(&error.to_string()),
+        ClientError::PayloadConversion(_) => unreadable(&error.to_string()),
         _ => unreadable(&error.to_string()),
     }
 }

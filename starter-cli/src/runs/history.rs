@@ -6,8 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use temporalio_client::{Client, WorkflowExecutionDescription, WorkflowExecutionStatus};
-use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
-use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 
 use super::found::{handle, not_answered};
 use super::reader::Reader;
@@ -104,29 +102,29 @@ impl History {
         let handle = handle(client, temporal, described.id(), Some(described.run_id()));
         let events = handle.fetch_history(Default::default()).into_events().await;
         let events = events.map_err(|error| not_answered(&error, temporal))?;
-        let is_running = described.status() == WorkflowExecutionStatus::Running;
-        Ok(Self::of(events, &described.raw().pending_activities, is_running))
-    }
-
-    fn of(events: Vec<HistoryEvent>, pending: &[PendingActivityInfo], is_running: bool) -> Self {
         let mut reader = Reader::default();
         events.into_iter().for_each(|event| reader.take(event));
         let mut history = reader.history;
-        for pending in pending.iter().filter_map(Pending::of) {
+        history.update(described);
+        Ok(history)
+    }
+
+    /// Has its steps stand where a newer description says.
+    pub(super) fn update(&mut self, described: &WorkflowExecutionDescription) {
+        for pending in described.raw().pending_activities.iter().filter_map(Pending::of) {
             let is_it = |step: &&mut Step| step.activity_id.as_ref() == Some(&pending.activity_id);
-            if let Some(step) = history.steps.iter_mut().rev().find(is_it) {
-                step.stands(pending);
+            if let Some(step) = self.steps.iter_mut().rev().find(is_it) {
+                step.stand(pending);
             }
         }
-        if !is_running {
-            history.steps.iter_mut().for_each(Step::abandon);
+        if described.status() != WorkflowExecutionStatus::Running {
+            self.steps.iter_mut().for_each(Step::abandon);
         }
-        history
     }
 }
 
 impl Step {
-    fn stands(&mut self, pending: Pending) {
+    fn stand(&mut self, pending: Pending) {
         if self.ended_at.is_some() {
             // It ended between the two looks.
             return;

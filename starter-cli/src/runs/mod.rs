@@ -1,11 +1,19 @@
 //! `tenantry runs`: which runs there are, what became of each, why, and what to do about it.
 
+mod explanation;
 mod filter;
 mod found;
 mod history;
 mod list;
+mod next_command;
 mod reader;
+mod resolve;
+mod show;
 mod stuck;
+mod timeline;
+mod verdict;
+mod watch;
+mod why;
 mod wire;
 mod workflow_type;
 
@@ -15,7 +23,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use filter::{Filter, is, ours};
 pub(crate) use found::Found;
+pub(crate) use resolve::{Which, ids_beginning_with};
+pub(crate) use show::Shown;
+pub(crate) use why::Why;
 #[cfg(test)]
 pub(crate) use workflow_type::WorkflowType;
 
@@ -24,11 +36,20 @@ pub(crate) use workflow_type::WorkflowType;
 pub(crate) enum Runs {
     /// List the latest run of each workflow id, and where it stands
     List(list::Args),
+    /// Show one run: its steps with their tries, what went in and what came out
+    Show(show::Args),
+    /// Explain why a run stands where it stands, and what to do about it
+    Why(why::Args),
+    /// Follow a run until it ends
+    Watch(watch::Args),
 }
 
 /// Does it.
 pub(crate) async fn run(command: Runs, output: Output) -> Result<Exit, Failure> {
     match command {
         Runs::List(args) => list::run(args, output).await,
+        Runs::Show(args) => show::run(args, output).await,
+        Runs::Why(args) => why::run(args, output).await,
+        Runs::Watch(args) => watch::run(args, output).await,
     }
 }

@@ -17,17 +17,20 @@ pub(crate) enum WorkflowType {
     Reconcile,
     /// Stripe's customers come to the tenants.
     SyncStripeCustomers,
+    /// Failed runs are started again.
+    ReplayBatch,
 }
 
 impl WorkflowType {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::CreateTenant,
         Self::ImportSubscription,
         Self::ChangeLicenseCount,
         Self::SyncSubscription,
         Self::Reconcile,
         Self::SyncStripeCustomers,
+        Self::ReplayBatch,
     ];
 
     /// The name on the wire.
@@ -39,6 +42,7 @@ impl WorkflowType {
             Self::SyncSubscription => workflow::SYNC_SUBSCRIPTION,
             Self::Reconcile => workflow::RECONCILE,
             Self::SyncStripeCustomers => workflow::SYNC_STRIPE_CUSTOMERS,
+            Self::ReplayBatch => workflow::REPLAY_BATCH,
         }
     }
 
@@ -56,6 +60,7 @@ impl WorkflowType {
             Self::SyncSubscription => "sync",
             Self::Reconcile => "reconciliation",
             Self::SyncStripeCustomers => "import of customers",
+            Self::ReplayBatch => "batch",
         }
     }
 }

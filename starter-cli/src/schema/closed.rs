@@ -2,29 +2,47 @@
 //! not fit it.
 
 use schemars::Schema;
-use schemars::transform::{RecursiveTransform, Transform};
+use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
-/// What says more about the same object than its own `properties`.
-const ALONGSIDE: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
+/// What may say more about the same object than its own `properties`.
+const BRANCHES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+const CLOSED: [&str; 2] = ["additionalProperties", "unevaluatedProperties"];
 
 /// Closes every object in it.
 pub(super) fn close(schema: &mut Schema) {
-    RecursiveTransform(close_one).transform(schema);
+    Close.transform(schema);
 }
 
-fn close_one(schema: &mut Schema) {
-    let is_open = ["additionalProperties", "unevaluatedProperties"].iter().all(|name| schema.get(*name).is_none());
-    if !is_open || schema.get("properties").is_none() {
-        return;
+struct Close;
+
+impl Transform for Close {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let is_open = CLOSED.iter().all(|name| schema.get(*name).is_none());
+        if !is_open || schema.get("properties").is_none() {
+            return;
+        }
+        // Where branches say more, only this word looks into them, see
+        // <https://json-schema.org/understanding-json-schema/reference/object#unevaluatedproperties>.
+        let is_whole = open_branches(schema) == 0;
+        let word = if is_whole { CLOSED[0] } else { CLOSED[1] };
+        schema.insert(word.to_owned(), Value::Bool(false));
     }
-    // Only this one looks into what stands beside it, see
-    // <https://json-schema.org/understanding-json-schema/reference/object#unevaluatedproperties>.
-    let word = match ALONGSIDE.iter().any(|name| schema.get(*name).is_some()) {
-        true => "unevaluatedProperties",
-        false => "additionalProperties",
-    };
-    schema.insert(word.to_owned(), Value::Bool(false));
+}
+
+/// A branch knows nothing of the properties beside it, and must allow them. Answers how many there are.
+fn open_branches(schema: &mut Schema) -> usize {
+    let mut branches = 0;
+    for name in BRANCHES {
+        for branch in schema.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
+            branches += 1;
+            if let Some(branch) = branch.as_object_mut() {
+                branch.retain(|name, value| !CLOSED.contains(&name.as_str()) || *value != Value::Bool(false));
+            }
+        }
+    }
+    branches
 }
 
 #[cfg(test)]
@@ -36,7 +54,7 @@ mod tests {
     fn every_object_is_closed_and_a_map_stays_one() {
         let mut schema = json_schema!({
             "properties": {"one": {"properties": {"two": true}}, "map": {"type": "object", "additionalProperties": {}}},
-            "$defs": {"three": {"properties": {}, "allOf": [{"type": "object"}]}},
+            "$defs": {"three": {"properties": {}, "oneOf": [{"properties": {"four": {}}}]}},
         });
         close(&mut schema);
         let expected = json_schema!({
@@ -45,7 +63,9 @@ mod tests {
                 "map": {"type": "object", "additionalProperties": {}},
             },
             "additionalProperties": false,
-            "$defs": {"three": {"properties": {}, "allOf": [{"type": "object"}], "unevaluatedProperties": false}},
+            "$defs": {
+                "three": {"properties": {}, "oneOf": [{"properties": {"four": {}}}], "unevaluatedProperties": false},
+            },
         });
         assert_eq!(schema, expected);
     }

@@ -6,6 +6,7 @@ use domain::import_customers::{SyncStripeCustomersInput, SyncStripeCustomersResu
 use domain::import_subscription::{ImportSubscriptionInput, ImportSubscriptionResult};
 use domain::names::workflow;
 use domain::reconcile::{ReconcileInput, ReconcileResult};
+use domain::replay_batch::{ReplayBatchInput, ReplayBatchState};
 use domain::sync_subscription::{Handled, SyncSubscriptionInput};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -17,6 +18,7 @@ use crate::reconcile::Reconciled;
 use crate::run::{Run, RunEnded};
 use crate::tenant_show::Tenant;
 use crate::tenant_why::Why;
+use crate::ui::Opened;
 use crate::{events, failure, import, license, reconcile, runs, schedule};
 
 /// The version of JSON Schema that they are written in.
@@ -51,7 +53,7 @@ impl Direction {
 }
 
 /// What each command prints with `--output json`.
-pub(super) const COMMANDS: [(&str, &[Shape]); 20] = [
+pub(super) const COMMANDS: [(&str, &[Shape]); 24] = [
     ("start tenant", &[of::<Run>, of::<RunEnded<'_, CreateTenantResult>>]),
     ("tenant show", &[of::<Tenant>]),
     ("tenant why", &[of::<Why>]),
@@ -66,6 +68,10 @@ pub(super) const COMMANDS: [(&str, &[Shape]); 20] = [
     ("events replay", &[of::<events::Replays>, of::<events::Plan>]),
     ("events accounting", &[of::<events::Accounting>]),
     ("runs list", &[of::<runs::Found>]),
+    ("runs show", &[of::<runs::Shown>]),
+    ("runs why", &[of::<runs::Why>]),
+    ("runs watch", &[of::<runs::Shown>]),
+    ("ui", &[of::<Opened>]),
     ("reconcile", &[of::<Run>, of::<Reconciled<'_>>, of::<Declined>]),
     ("schedule install", &[of::<schedule::Shown>]),
     ("schedule show", &[of::<schedule::Shown>]),
@@ -82,12 +88,13 @@ const OTHERS: [(&str, Shape); 3] = [
 ];
 
 /// What goes into each workflow, and what comes out.
-const WORKFLOWS: [(&str, Shape, Shape); 6] = [
+const WORKFLOWS: [(&str, Shape, Shape); 7] = [
     (workflow::CREATE_TENANT, of::<CreateTenantInput>, of::<CreateTenantResult>),
     (workflow::CHANGE_LICENSE_COUNT, of::<ChangeLicenseInput>, of::<ChangeLicenseResult>),
     (workflow::IMPORT_SUBSCRIPTION, of::<ImportSubscriptionInput>, of::<ImportSubscriptionResult>),
     (workflow::SYNC_STRIPE_CUSTOMERS, of::<SyncStripeCustomersInput>, of::<SyncStripeCustomersResult>),
     (workflow::SYNC_SUBSCRIPTION, of::<SyncSubscriptionInput>, of::<Handled>),
+    (workflow::REPLAY_BATCH, of::<ReplayBatchInput>, of::<ReplayBatchState>),
     (workflow::RECONCILE, of::<ReconcileInput>, of::<ReconcileResult>),
 ];
 

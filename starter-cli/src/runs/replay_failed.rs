@@ -1,0 +1,141 @@
+//! `tenantry runs replay --failed`: starts many failed runs again, as a batch that Temporal keeps.
+//!
+//! Everything is looked at and checked before anything is started: the plan is shown, the inputs are
+//! read and corrected, and one that cannot be is refused by its name.
+
+use std::path::PathBuf;
+
+use clap::value_parser;
+use domain::names::workflow;
+use domain::replay::{Correction, ReplayInput};
+use domain::replay_batch::{BatchName, Item, ReplayBatchInput, StartRate};
+use temporalio_client::Client;
+
+use super::batch::candidates::{self, Candidate};
+use super::batch::finish::Begun;
+use super::batch::plan::{Plan, failed_runs};
+use super::batch::report::Replayed;
+use super::batch::start::{self, Named};
+use super::correction::Corrected;
+use super::filter::Filter;
+use super::found::find;
+use crate::confirm;
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ndjson::ReportFile;
+use crate::operator::By;
+use crate::output::{Output, Report};
+use crate::settings::{self, lookup};
+use crate::temporal::TemporalConfig;
+
+/// Which runs, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Many {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// With --failed: no more than the newest so many of them
+    #[arg(long, value_name = "N", requires = "failed", value_parser = value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// With --failed: how many to start a second, 1 to 100
+    #[arg(long, value_name = "N", requires = "failed", allow_negative_numbers = true)]
+    rate: Option<StartRate>,
+    /// With --failed: what to call the batch; without it, the time
+    #[arg(long, value_name = "NAME", requires = "failed")]
+    name: Option<BatchName>,
+    #[command(flatten)]
+    by: By,
+    /// With --failed: only start the batch, do not wait until it has ended
+    #[arg(long, requires = "failed", conflicts_with = "report")]
+    no_wait: bool,
+    /// With --failed: write one line of JSON for each run into this file
+    #[arg(long, value_name = "FILE", requires = "failed")]
+    report: Option<PathBuf>,
+}
+
+/// What it has in common with the replay of a single run.
+pub(super) struct How<'a> {
+    pub(super) set: &'a [Correction],
+    pub(super) dry_run: bool,
+    pub(super) yes: bool,
+}
+
+/// Plans, asks, starts and follows.
+pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exit, Failure> {
+    let temporal = TemporalConfig::from_env(lookup)?;
+    let client = temporal.connect().await?;
+    let mut filter = many.filter.clone();
+    // A run that is stuck has not failed, and goes on by itself.
+    filter.stuck = false;
+    let found = find(&client, &temporal, &filter, None).await?;
+    let limit = many.limit.and_then(|limit| usize::try_from(limit).ok());
+    let (candidates, skipped) = candidates::among((&client, &temporal), found.runs, how.set, limit).await?;
+    refuse_moving(&candidates).await?;
+    let plan = Plan::new(&candidates, skipped);
+    if how.dry_run {
+        output.print(&plan);
+        return Ok(Exit::Done);
+    }
+    if candidates.is_empty() {
+        return Ok(nothing(plan, true, output));
+    }
+    let input = many.input(candidates.iter().map(Candidate::item).collect())?;
+    if !how.yes && !confirmed(&plan, candidates.len())? {
+        return Ok(nothing(plan, false, output));
+    }
+    let file = many.report.as_deref().map(ReportFile::create).transpose()?;
+    let name = many.name.clone().unwrap_or_else(start::name);
+    if output == Output::Text && how.yes {
+        eprintln!("{}\n", plan.text());
+    }
+    let run = start::start(&client, &temporal, (&name, Named::Anew), input).await?;
+    let begun = Begun { client: &client, temporal: &temporal, run, output, skipped: plan.into_skipped() };
+    if many.no_wait { begun.leave().await } else { begun.finish(file).await }
+}
+
+impl Many {
+    fn input(&self, items: Vec<Item>) -> Result<ReplayBatchInput, Failure> {
+        let input = ReplayBatchInput {
+            operator: self.by.operator()?,
+            reason: self.by.reason.clone(),
+            rate: self.rate.unwrap_or_default(),
+            patience_secs: Default::default(),
+            items: start::items(items)?,
+            carried: Vec::new(),
+        };
+        start::refuse_too_large(&input)?;
+        Ok(input)
+    }
+}
+
+/// A correction must not lead a purchase whose tenant is there to another one.
+async fn refuse_moving(candidates: &[Candidate]) -> Result<(), Failure> {
+    let moved = |one: &&Candidate| one.run.workflow_type == workflow::CREATE_TENANT && !one.changes.is_empty();
+    let mut moved = candidates.iter().filter(moved).peekable();
+    if moved.peek().is_none() {
+        return Ok(());
+    }
+    let database = Database::from_env(settings::master()?)?;
+    database.refuse_old_schema().await?;
+    for Candidate { run, input, changes } in moved {
+        let corrected = Corrected { input: ReplayInput::from(input.clone()), changes: changes.clone() };
+        corrected.refuse_moving(&run.workflow_id, &database).await?;
+    }
+    Ok(())
+}
+
+fn confirmed(plan: &Plan, count: usize) -> Result<bool, Failure> {
+    confirm::refuse_unasked(&format!("{} would be started again", failed_runs(count)), "--dry-run")?;
+    Ok(confirm::said_yes(&plan.text(), "Start them again?"))
+}
+
+/// For a program it has the shape of every other.
+fn nothing(plan: Plan, is_empty: bool, output: Output) -> Exit {
+    match output {
+        Output::Text if is_empty => output.print(&plan),
+        Output::Text | Output::Json => {
+            output.print(&Replayed { started: false, batch: None, skipped: plan.into_skipped() });
+        }
+    }
+    Exit::Done
+}
