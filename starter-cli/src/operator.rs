@@ -20,6 +20,11 @@ pub(crate) struct By {
 }
 
 impl By {
+    /// Whether nothing was said.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.operator.is_none() && self.reason.is_none()
+    }
+
     /// Who does it.
     pub(crate) fn operator(&self) -> Result<Requester, Failure> {
         let nobody = || Failure::new(Exit::Usage, "nothing here says who you are", "say it with --operator");

@@ -58,7 +58,8 @@ const CREATE_TENANT: [Field; 7] = [
     text("tenant_id"),
 ];
 
-const IMPORT_SUBSCRIPTION: [Field; 2] = [text("tenant_id"), naming("stripe_subscription_id")];
+/// Its id is made of the subscription, but two imports of one do each other no harm.
+const IMPORT_SUBSCRIPTION: [Field; 2] = [text("tenant_id"), text("stripe_subscription_id")];
 
 const CHANGE_LICENSE_COUNT: [Field; 5] =
     [naming("tenant_id"), number("quantity"), number("from"), text("effective"), text("requested_by")];

@@ -74,7 +74,7 @@ fn the_fields_are_those_of_the_inputs() {
 
 #[test]
 fn each_field_of_an_onboarding_can_be_set() {
-    let check = |correction, expected| check(workflow::CREATE_TENANT, correction, expected);
+    let check = |correction: &str, expected| check(workflow::CREATE_TENANT, correction, expected);
     check("email=Bob@Example.com", Ok(json!("bob@example.com")));
     check("email=bob", Err("email: expected an e-mail address: something, an @, a host, at most 254 characters"));
     check("client_name=Ann & Co", Ok(json!("Ann & Co")));
@@ -97,6 +97,7 @@ fn each_field_of_an_onboarding_can_be_set() {
 #[test]
 fn each_field_of_the_other_inputs_can_be_set_but_what_names_the_run() {
     check(workflow::IMPORT_SUBSCRIPTION, &format!("tenant_id={OTHER}"), Ok(json!(OTHER)));
+    check(workflow::IMPORT_SUBSCRIPTION, "stripe_subscription_id=sub_2", Ok(json!("sub_2")));
     check(workflow::CHANGE_LICENSE_COUNT, "quantity=20", Ok(json!(20)));
     check(workflow::CHANGE_LICENSE_COUNT, "quantity=0", Err("quantity: expected a whole number from 1 to 100000"));
     check(workflow::CHANGE_LICENSE_COUNT, "from=12", Ok(json!(12)));
@@ -110,7 +111,7 @@ fn each_field_of_the_other_inputs_can_be_set_but_what_names_the_run() {
     check(workflow::SYNC_STRIPE_CUSTOMERS, "resume=true", Ok(json!(true)));
     check(workflow::RECONCILE, "apply=true", Ok(json!(true)));
     check(workflow::RECONCILE, "force=true", Ok(json!(true)));
-    for workflow_type in &TYPES[1..] {
+    for workflow_type in &TYPES[2..] {
         let naming = fields::of(workflow_type).iter().find(|field| field.names_the_run).expect("a field that names it");
         let found = whole(workflow_type).corrected(&set(&format!("{}=x", naming.name)));
         let expected = CorrectionError::NamesTheRun { field: naming.name, workflow_type: (*workflow_type).to_owned() };

@@ -10,15 +10,18 @@ mod show;
 mod wanted;
 
 use clap::Subcommand;
+use domain::change_license::ChangeLicenseInput;
 use domain::failure::Classify;
 use domain::ids::TenantId;
 use domain::refusal::Refusal;
+use domain::words::LicenseCount;
+use quote::Quote;
 use store::{TenantView, Whose};
 
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Report};
 use crate::settings;
 use crate::tenant_show::not_found;
 
@@ -64,6 +67,17 @@ async fn tenant(database: &Database, master: TenantId, whose: &Whose) -> Result<
         return Err(refused(&Refusal::LicensesOfMaster(master)));
     }
     Ok(view)
+}
+
+/// What a change would do and cost, as it is shown before it is asked about, and the number that it
+/// would be decided on.
+pub(crate) async fn preview_of(
+    database: &Database,
+    input: &ChangeLicenseInput,
+) -> Result<(String, LicenseCount), Failure> {
+    let tenant = tenant(database, database.store.master(), &Whose::Tenant(input.tenant_id)).await?;
+    let quote = Quote::of(database, &tenant, input).await?;
+    Ok((quote.text(), quote.from))
 }
 
 /// What a change of licences would be refused with, said before one is started.

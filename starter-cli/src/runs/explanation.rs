@@ -103,6 +103,7 @@ pub(super) fn starting_again(of: Option<WorkflowType>, again: Again) -> &'static
         }
         (WorkflowType::SyncStripeCustomers, _) => "Started again it goes on after the last page that was done.",
         (WorkflowType::Reconcile, _) => "It begins anew each time, and what was repaired stays repaired.",
+        (WorkflowType::ReplayBatch, _) => "Resumed, it goes on with those that it had not started.",
         (WorkflowType::CreateTenant | WorkflowType::ImportSubscription, Again::Helps) => {
             "Started again it goes on where it stopped."
         }

@@ -137,3 +137,53 @@ fn moment(at: DateTime<Utc>) -> String {
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_asks_for_runs_of_our_queues_alone() {
+        let ours = "TaskQueue IN ('q', 'q-bulk')";
+        let check = |filter: Filter, expected: &str| assert_eq!(filter.query("q"), format!("{ours}{expected}"));
+        check(Filter::default(), "");
+        let failed = Filter { failed: true, ..Filter::default() };
+        check(failed.clone(), " AND ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated')");
+        let kinds = vec![FailureKind::Cancelled];
+        let cancelled =
+            " AND ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated', 'Canceled') AND FailureKind IN ('Cancelled')";
+        check(Filter { kinds: kinds.clone(), ..failed }, cancelled);
+        let stuck =
+            " AND ExecutionStatus IN ('Running') AND (FailureKind IN ('Cancelled') OR ExecutionStatus = 'Running')";
+        check(Filter { stuck: true, kinds, ..Filter::default() }, stuck);
+        let since = DateTime::from_timestamp(0, 0);
+        let since_then = " AND (CloseTime >= '1970-01-01T00:00:00.000Z' OR ExecutionStatus = 'Running')";
+        check(Filter { since, ..Filter::default() }, since_then);
+    }
+
+    #[test]
+    fn what_is_quoted_cannot_end_its_quotes() {
+        assert_eq!(quoted("a' OR '1'='1"), "'a\\' OR \\'1\\'=\\'1'");
+        assert_eq!(quoted("a\\"), "'a\\\\'");
+    }
+
+    #[test]
+    fn a_run_that_no_longer_is_what_the_list_said_is_left_out() {
+        let failed = Filter { failed: true, ..Filter::default() };
+        let of = |status| FoundRun::of_test("id", "createTenantWorkflow", status);
+        for (status, fits) in [
+            ("failed", true),
+            ("timed_out", true),
+            ("terminated", true),
+            ("completed", false),
+            ("running", false),
+            ("cancelled", false),
+        ] {
+            assert_eq!(failed.fits(&of(status)), fits, "{status}");
+        }
+        let cancelled = FoundRun { failure_kind: Some("Cancelled".to_owned()), ..of("cancelled") };
+        assert!(Filter { kinds: vec![FailureKind::Cancelled], ..failed }.fits(&cancelled));
+        let of_type = Filter { types: vec![WorkflowType::Reconcile], ..Filter::default() };
+        assert!(!of_type.fits(&of("failed")));
+    }
+}

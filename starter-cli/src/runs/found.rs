@@ -156,3 +156,24 @@ impl FoundRun {
         }
     }
 }
+
+#[cfg(test)]
+impl FoundRun {
+    /// One of which nothing else is known.
+    pub(super) fn of_test(workflow_id: &str, workflow_type: &str, status: &'static str) -> Self {
+        Self {
+            workflow_id: workflow_id.to_owned(),
+            run_id: "r1".to_owned(),
+            workflow_type: workflow_type.to_owned(),
+            status,
+            started_at: DateTime::default(),
+            closed_at: None,
+            failure_kind: None,
+            tenant_id: None,
+            stripe_customer_id: None,
+            stripe_subscription_id: None,
+            stuck: None,
+            link: None,
+        }
+    }
+}

@@ -1,5 +1,10 @@
 //! `tenantry runs`: which runs there are, what became of each, why, and what to do about it.
 
+mod batch;
+mod cancel;
+mod correction;
+mod decision;
+mod ending;
 mod explanation;
 mod filter;
 mod found;
@@ -7,8 +12,12 @@ mod history;
 mod list;
 mod next_command;
 mod reader;
+mod replay;
+mod replay_failed;
+mod replay_plan;
 mod resolve;
 mod show;
+mod start_again;
 mod stuck;
 mod timeline;
 mod verdict;
@@ -42,6 +51,13 @@ pub(crate) enum Runs {
     Why(why::Args),
     /// Follow a run until it ends
     Watch(watch::Args),
+    /// Start a failed run again, as it was or corrected; with --failed, all that failed
+    Replay(Box<replay::Args>),
+    /// Look at batches of such starts, stop them, resume them
+    #[command(subcommand)]
+    Batch(Box<batch::Batch>),
+    /// End a run between two of its steps
+    Cancel(cancel::Args),
 }
 
 /// Does it.
@@ -51,5 +67,8 @@ pub(crate) async fn run(command: Runs, output: Output) -> Result<Exit, Failure> 
         Runs::Show(args) => show::run(args, output).await,
         Runs::Why(args) => why::run(args, output).await,
         Runs::Watch(args) => watch::run(args, output).await,
+        Runs::Replay(args) => replay::run(*args, output).await,
+        Runs::Batch(command) => batch::run(*command, output).await,
+        Runs::Cancel(args) => cancel::run(args, output).await,
     }
 }

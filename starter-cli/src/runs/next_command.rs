@@ -1,12 +1,12 @@
 //! The one command that a person runs next about a run.
 
 use domain::failure::FailureKind;
+use domain::replay_batch::WORKFLOW_ID_PREFIX;
 use serde_json::Value;
 
 use super::explanation::Again;
 use super::found::FoundRun;
 use super::workflow_type::WorkflowType;
-use crate::temporal::TemporalConfig;
 
 /// A run that ended without doing what it should.
 pub(super) struct Ended<'a> {
@@ -20,8 +20,8 @@ pub(super) struct Ended<'a> {
 
 impl Ended<'_> {
     /// What goes on from there.
-    pub(super) fn command(&self, temporal: &TemporalConfig) -> String {
-        let FoundRun { workflow_id, run_id, .. } = self.run;
+    pub(super) fn command(&self) -> String {
+        let workflow_id = &self.run.workflow_id;
         match WorkflowType::of(&self.run.workflow_type) {
             Some(WorkflowType::CreateTenant | WorkflowType::ImportSubscription) => self.replay(),
             Some(WorkflowType::ChangeLicenseCount) => self.decide_anew(),
@@ -30,7 +30,11 @@ impl Ended<'_> {
                 format!("tenantry import customers{} --resume", self.of_tenant())
             }
             Some(WorkflowType::Reconcile) => self.reconcile(),
-            None => temporal.command(&format!("workflow show -w {} -r {run_id}", word(workflow_id))),
+            Some(WorkflowType::ReplayBatch) => {
+                let name = workflow_id.strip_prefix(WORKFLOW_ID_PREFIX).unwrap_or(workflow_id);
+                format!("tenantry runs batch resume {}", word(name))
+            }
+            None => format!("tenantry runs show {}", word(workflow_id)),
         }
     }
 
@@ -117,4 +121,72 @@ fn example(field: &str) -> &'static str {
 pub(super) fn word(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:@/=+".contains(&b);
     if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(workflow_type: WorkflowType, input: Value, (kind, again): (FailureKind, Again), says: &str, next: &str) {
+        let run = FoundRun::of_test("id_1", workflow_type.as_str(), "failed");
+        let ended = Ended { run: &run, input: Some(&input), kind: Some(kind), message: says, again };
+        assert_eq!(ended.command(), next, "{kind}");
+    }
+
+    #[test]
+    fn the_field_that_a_failure_names_is_to_be_set() {
+        let input = json!({"email": "a@b.c", "stripe_customer_id": "cus_1", "stripe_subscription_id": "sub_1", "tenant_id": null});
+        let of = |kind, again, says, next| check(WorkflowType::CreateTenant, input.clone(), (kind, again), says, next);
+        let once = Again::OnceCorrected;
+        let subscription = "tenantry runs replay id_1 --set stripe_subscription_id=sub_…";
+        of(FailureKind::StripeNotFound, once, "sub_1 does not exist at Stripe in TEST mode", subscription);
+        of(
+            FailureKind::ValidationError,
+            once,
+            "client_name: expected a name",
+            "tenantry runs replay id_1 --set client_name=…",
+        );
+        of(FailureKind::StripeNotFound, once, "price_7 does not exist", "tenantry runs replay id_1");
+        of(
+            FailureKind::DuplicateError,
+            once,
+            "cus_1 already belongs",
+            "tenantry runs replay id_1 --set stripe_customer_id=cus_…",
+        );
+        of(FailureKind::ConflictError, Again::OnceMended, "sub_1 belongs to cus_2", "tenantry runs replay id_1");
+        let tenant = json!({"stripe_customer_id": "cus_1", "tenant_id": "t"});
+        let left_out = "tenantry runs replay id_1 --set tenant_id=";
+        check(
+            WorkflowType::CreateTenant,
+            tenant,
+            (FailureKind::DuplicateError, once),
+            "cus_1 already belongs",
+            left_out,
+        );
+    }
+
+    #[test]
+    fn every_workflow_has_a_command_of_its_own() {
+        let refused = (FailureKind::StripeRefused, Again::OnceMended);
+        let of = |of, input, next| check(of, input, refused, "no", next);
+        of(WorkflowType::ImportSubscription, json!({"tenant_id": "t"}), "tenantry runs replay id_1");
+        let change = json!({"tenant_id": "t", "quantity": 7});
+        of(WorkflowType::ChangeLicenseCount, change, "tenantry license set t 7");
+        let sync = json!({"stripe_subscription_id": "sub_1"});
+        of(WorkflowType::SyncSubscription, sync, "tenantry events replay --status failed --subscription sub_1");
+        of(WorkflowType::SyncStripeCustomers, json!({}), "tenantry import customers --resume");
+        let one = json!({"tenant_id": "t"});
+        of(WorkflowType::SyncStripeCustomers, one.clone(), "tenantry import customers --tenant t --resume");
+        of(WorkflowType::Reconcile, one, "tenantry reconcile --tenant t");
+        let fall = (FailureKind::MassFall, Again::OnceMended);
+        check(WorkflowType::Reconcile, json!({"apply": true}), fall, "no", "tenantry reconcile --apply --force");
+        of(WorkflowType::ReplayBatch, json!({}), "tenantry runs batch resume id_1");
+    }
+
+    #[test]
+    fn an_id_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(word("create-tenant-cus_1"), "create-tenant-cus_1");
+        assert_eq!(word("it's $1"), "'it'\\''s $1'");
+    }
 }

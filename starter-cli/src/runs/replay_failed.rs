@@ -9,7 +9,6 @@ use clap::value_parser;
 use domain::names::workflow;
 use domain::replay::{Correction, ReplayInput};
 use domain::replay_batch::{BatchName, Item, ReplayBatchInput, StartRate};
-use temporalio_client::Client;
 
 use super::batch::candidates::{self, Candidate};
 use super::batch::finish::Begun;
@@ -62,12 +61,13 @@ pub(super) struct How<'a> {
 
 /// Plans, asks, starts and follows.
 pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exit, Failure> {
+    if many.filter.stuck {
+        let message = "a run that is stuck has not failed: it goes on by itself once it can";
+        return Err(Failure::new(Exit::Usage, message, "leave out --stuck"));
+    }
     let temporal = TemporalConfig::from_env(lookup)?;
     let client = temporal.connect().await?;
-    let mut filter = many.filter.clone();
-    // A run that is stuck has not failed, and goes on by itself.
-    filter.stuck = false;
-    let found = find(&client, &temporal, &filter, None).await?;
+    let found = find(&client, &temporal, &many.filter, None).await?;
     let limit = many.limit.and_then(|limit| usize::try_from(limit).ok());
     let (candidates, skipped) = candidates::among((&client, &temporal), found.runs, how.set, limit).await?;
     refuse_moving(&candidates).await?;
@@ -94,6 +94,22 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
 }
 
 impl Many {
+    /// A run that is named needs no narrowing down, and its history says nothing of an operator.
+    pub(super) fn refuse_beside_an_id(&self) -> Result<(), Failure> {
+        let Filter { failed: _, stuck, types, kinds, tenant, customer, since } = &self.filter;
+        let is_narrowed = *stuck
+            || !types.is_empty()
+            || !kinds.is_empty()
+            || tenant.is_some()
+            || customer.is_some()
+            || since.is_some();
+        if !is_narrowed && self.by.is_silent() {
+            return Ok(());
+        }
+        let message = "--type, --kind, --tenant, --customer, --since, --stuck, --operator and --reason go with --failed";
+        Err(Failure::new(Exit::Usage, message, "leave them out, or take --failed instead of the id"))
+    }
+
     fn input(&self, items: Vec<Item>) -> Result<ReplayBatchInput, Failure> {
         let input = ReplayBatchInput {
             operator: self.by.operator()?,

@@ -104,3 +104,63 @@ fn first_scheduled(step: &PendingActivityInfo) -> Option<DateTime<Utc>> {
     let first = ends_at.zip(all_tries).map(|(ends_at, all_tries)| ends_at - all_tries);
     first.or(this_try)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use temporalio_common::protos::temporal::api::activity::v1::ActivityOptions;
+    use temporalio_common::protos::temporal::api::common::v1::ActivityType;
+
+    use super::*;
+
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+    /// A step that was first tried so many seconds ago; its present try began just now.
+    fn step(name: &str, secs_ago: u64) -> PendingActivityInfo {
+        let now = SystemTime::now();
+        let first = now - Duration::from_secs(secs_ago);
+        PendingActivityInfo {
+            activity_type: Some(ActivityType { name: name.to_owned() }),
+            attempt: 3,
+            scheduled_time: Some(now.into()),
+            expiration_time: Some((first + WEEK).into()),
+            activity_options: Some(ActivityOptions {
+                schedule_to_close_timeout: WEEK.try_into().ok(),
+                ..ActivityOptions::default()
+            }),
+            ..PendingActivityInfo::default()
+        }
+    }
+
+    fn check(steps: &[(&str, u64)], task: Option<(i32, u64)>, expected: Option<&str>) {
+        let task = task.map(|(attempt, secs_ago)| PendingWorkflowTaskInfo {
+            attempt,
+            scheduled_time: Some((SystemTime::now() - Duration::from_secs(secs_ago)).into()),
+            ..PendingWorkflowTaskInfo::default()
+        });
+        let described = DescribeWorkflowExecutionResponse {
+            pending_activities: steps.iter().map(|(name, secs_ago)| step(name, *secs_ago)).collect(),
+            pending_workflow_task: task,
+            ..DescribeWorkflowExecutionResponse::default()
+        };
+        let found = Stuck::of(&described, Utc::now()).map(|stuck| stuck.activity);
+        assert_eq!(found.as_deref(), expected, "{steps:?} {task:?}", task = described.pending_workflow_task);
+    }
+
+    #[test]
+    fn a_step_is_stuck_a_minute_after_its_first_try() {
+        check(&[], None, None);
+        check(&[("tagCustomer", 50)], None, None);
+        check(&[("tagCustomer", 70)], None, Some("tagCustomer"));
+        check(&[("tagCustomer", 70), ("tagSubscription", 90)], None, Some("tagSubscription"));
+    }
+
+    #[test]
+    fn a_run_that_no_worker_decides_is_stuck_at_the_second_try() {
+        check(&[], Some((1, 0)), None);
+        check(&[], Some((1, 70)), Some(WORKFLOW_TASK));
+        check(&[], Some((2, 0)), Some(WORKFLOW_TASK));
+        check(&[("tagCustomer", 70)], Some((2, 0)), Some("tagCustomer"));
+    }
+}

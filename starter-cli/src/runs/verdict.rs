@@ -13,7 +13,6 @@ use super::wire::FailedWith;
 use super::workflow_type::WorkflowType;
 use crate::events::age;
 use crate::output::time;
-use crate::temporal::TemporalConfig;
 
 /// What is said, in sentences, and the command to run next.
 #[derive(Debug)]
@@ -29,12 +28,11 @@ pub(super) struct Verdict {
 struct Case<'a> {
     run: &'a FoundRun,
     history: &'a History,
-    temporal: &'a TemporalConfig,
 }
 
 /// Says why the run stands where it stands.
-pub(super) fn judge(run: &FoundRun, history: &History, temporal: &TemporalConfig) -> Verdict {
-    let case = Case { run, history, temporal };
+pub(super) fn judge(run: &FoundRun, history: &History) -> Verdict {
+    let case = Case { run, history };
     match (run.status, &run.stuck) {
         ("running", Some(stuck)) => case.stuck(stuck),
         ("running", None) => case.running(),
@@ -68,7 +66,7 @@ impl Case<'_> {
         };
         let what = format!("The {} failed {place}: {message}.", self.noun());
         let ended = Ended { run: self.run, input: self.history.input.as_ref(), kind, message, again };
-        let next = ended.command(self.temporal);
+        let next = ended.command();
         let starting_again = starting_again(self.workflow_type(), again).to_owned();
         Verdict { sentences: vec![what, meaning, starting_again], again, next, step }
     }
@@ -198,7 +196,7 @@ impl Case<'_> {
         let stays = format!("{}, and what was done stays.", capitalised(&self.done()));
         let starting_again = starting_again(self.workflow_type(), again).to_owned();
         let ended = Ended { run: self.run, input: self.history.input.as_ref(), kind: None, message: "", again };
-        let next = ended.command(self.temporal);
+        let next = ended.command();
         Verdict { sentences: vec![what, stays, starting_again], again, next, step }
     }
 
@@ -234,4 +232,47 @@ fn at_the_step(step: &Step) -> String {
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_this_build_does_not_know_is_no_reason_to_guess() {
+        let mut history = History::default();
+        let unknown = |kind: Option<&str>| Some(FailedWith { kind: kind.map(str::to_owned), message: "no".to_owned() });
+        for (kind, says) in
+            [(Some("NewerError"), "NewerError is no failure that this build knows"), (None, "It has no type")]
+        {
+            history.failure = unknown(kind);
+            let verdict = judge(&FoundRun::of_test("id_1", "createTenantWorkflow", "failed"), &history);
+            let said = verdict.sentences.join(" ");
+            assert!(
+                said.starts_with("The onboarding failed before its first step: no. ") && said.contains(says),
+                "{said}"
+            );
+            assert_eq!((verdict.again, verdict.next.as_str()), (Again::Unknown, "tenantry runs replay id_1"));
+        }
+        let verdict = judge(&FoundRun::of_test("id_1", "newerWorkflow", "failed"), &history);
+        assert!(verdict.sentences.join(" ").contains("so it cannot judge it"), "{verdict:?}");
+        assert_eq!(verdict.next, "tenantry runs show id_1");
+    }
+
+    #[test]
+    fn every_way_to_end_is_told() {
+        for (status, says) in [
+            ("completed", "The sync is done"),
+            ("cancelled", "A person cancelled the sync (\"ticket 4711\")"),
+            ("terminated", "A person terminated the sync (\"ticket 4711\")"),
+            ("timed_out", "The sync ran out of the time"),
+            ("continued_as_new", "a newer one goes on from there"),
+            ("running", "it is between two of its steps"),
+            ("forgotten", "The sync is forgotten"),
+        ] {
+            let history = History { reason: Some("ticket 4711".to_owned()), ..History::default() };
+            let said = judge(&FoundRun::of_test("id_1", "syncSubscriptionWorkflow", status), &history);
+            assert!(said.sentences.join(" ").contains(says) && said.next.starts_with("tenantry "), "{said:?}");
+        }
+    }
 }

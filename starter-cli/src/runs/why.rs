@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let described = args.which.resolve(&client, &temporal).await?;
     let history = History::read(&client, &temporal, &described).await?;
     let run = FoundRun::new(&described, &temporal);
-    let mut verdict = judge(&run, &history, &temporal);
+    let mut verdict = judge(&run, &history);
     if args.which.run.is_some()
         && let Some(latest) = describe(&client, &temporal, &run.workflow_id, None).await?
         && latest.run_id() != run.run_id

@@ -9,7 +9,6 @@ use workflows::ReplayBatch;
 use super::look;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::operator::By;
 use crate::output::{Output, Report};
 use crate::runs::found::{FoundRun, not_answered};
 use crate::settings::lookup;

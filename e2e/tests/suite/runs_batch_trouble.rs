@@ -1,0 +1,158 @@
+//! A batch of replays while everything around it is killed, interrupted, and done twice: still exact.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::World;
+use serde_json::Value;
+
+use crate::runs_batch::crowd::{
+    assert_onboarded_once, batch, document, failed, id, listed, replay, wait_for, wait_until,
+};
+
+/// Waits until that many items of the batch are settled.
+fn wait_for_settled(world: &World, name: &str, count: u64) -> Result<()> {
+    let settled = |shown: &Value| {
+        let of = |field: &str| shown["counts"][field].as_u64().unwrap_or_default();
+        of("completed") + of("failed") + of("not_failed")
+    };
+    wait_until(world, name, &format!("{count} to be settled"), |shown| settled(shown) >= count).map(drop)
+}
+
+#[test]
+fn a_killed_worker_loses_no_run_and_starts_none_twice() -> Result<()> {
+    let world = World::named("batch-kills").start()?;
+    let sold = failed(&world, 30)?;
+    replay(&world, &["--rate", "4", "--name", "kills", "--no-wait"])?.exits(0)?;
+    for settled in [1, 8, 16] {
+        wait_for_settled(&world, "kills", settled)?;
+        world.kill_worker()?;
+        world.start_worker(&[])?;
+    }
+    let ended = world.run("replay-batch-kills").result()?;
+    assert_eq!(ended["counts"]["completed"], 30, "{}", ended["counts"]);
+    assert_onboarded_once(&world, &sold)
+}
+
+/// The first command is interrupted, the second is killed, the third is another operator's: all three
+/// have planned the same runs.
+#[test]
+fn whoever_leaves_or_comes_late_changes_nothing() -> Result<()> {
+    const MANY: u64 = 30;
+    let world = World::named("batch-operators").start()?;
+    let sold = failed(&world, 30)?;
+    let command = |name: &str, rate: &str| {
+        let flags = ["runs", "replay", "--failed", "--yes", "--operator", name, "--name", name, "--rate", rate];
+        world.tenantry_at_work(&flags)
+    };
+    let ann = command("ann", "3")?;
+    ann.wait_until_it_says("replaying: ")?;
+    let bob = command("bob", "3")?;
+    bob.wait_until_it_says("replaying: ")?;
+    ann.interrupt()?;
+    let left = ann.ended()?.exits(1)?;
+    for words in ["was left before its end", "it goes on", "runs batch show replay-batch-ann", "runs batch stop replay-batch-ann"] {
+        ensure!(left.stderr.contains(words), "{words} is not in:\n{}", left.stderr);
+    }
+    // Its drop is SIGKILL.
+    drop(bob);
+    let carol = command("carol", "3")?.ended()?;
+    let names = ["ann", "bob", "carol"];
+    let mut completed = 0;
+    for name in names {
+        let shown = wait_until(&world, name, "the batch to end", |shown| shown["status"] == "completed");
+        // The last may have found nothing left.
+        let Ok(shown) = shown else { continue };
+        let of = |field: &str| shown["counts"][field].as_u64().unwrap_or_default();
+        ensure!(of("completed") + of("not_failed") == of("items"), "{name}: {}", shown["counts"]);
+        completed += of("completed");
+    }
+    ensure!(completed == MANY, "{completed} were completed by somebody: {}", carol.everything());
+    assert_onboarded_once(&world, &sold)?;
+    // Who was told that all had been taken was told so by the exit code.
+    let shown = batch(&world, &["list"])?;
+    for one in shown["batches"].as_array().context("a list")? {
+        ensure!(one["counts"]["failed"] == 0, "{one}");
+    }
+    Ok(())
+}
+
+#[test]
+fn who_was_slower_is_told() -> Result<()> {
+    let world = World::named("batch-slower").start()?;
+    let sold = failed(&world, 2)?;
+    // Both have planned; one waits for a worker until the other's is done.
+    world.stop_worker()?;
+    let flags = |name| ["runs", "replay", "--failed", "--yes", "--name", name];
+    let one = world.tenantry_at_work(&flags("one"))?;
+    one.wait_until_it_says("no worker answers")?;
+    let other = world.tenantry_at_work(&flags("other"))?;
+    other.wait_until_it_says("no worker answers")?;
+    world.start_worker(&[])?;
+    let (one, other) = (one.ended()?, other.ended()?);
+    assert_onboarded_once(&world, &sold)?;
+    let told = [&one, &other].into_iter().filter(|said| said.stdout.contains("somebody else was faster")).count();
+    ensure!(told >= 1, "{}\n{}", one.everything(), other.everything());
+    Ok(())
+}
+
+#[test]
+fn a_stop_that_comes_before_the_start_starts_nothing() -> Result<()> {
+    let world = World::named("batch-early").start()?;
+    let sold = failed(&world, 3)?;
+    world.stop_worker()?;
+    replay(&world, &["--name", "early", "--no-wait"])?.exits(0)?;
+    batch(&world, &["stop", "early"])?;
+    let silent = world.tenantry(&["runs", "batch", "show", "early"])?.exits(1)?;
+    ensure!(silent.stderr.contains("no worker says"), "{}", silent.stderr);
+    world.start_worker(&[])?;
+    let ended = world.run("replay-batch-early").result()?;
+    assert_eq!((&ended["counts"]["not_started"], &ended["stopping"]), (&3.into(), &true.into()), "{ended}");
+    ensure!(listed(&world, "Failed")? == 3 && listed(&world, "Completed")? == 0, "something was started");
+    world.tenantry(&["runs", "batch", "resume", "early", "--yes"])?.exits(0)?;
+    assert_onboarded_once(&world, &sold)
+}
+
+#[test]
+fn a_run_that_a_person_ends_meanwhile_is_told_as_such() -> Result<()> {
+    let world = World::named("batch-ended").start()?;
+    let sold = failed(&world, 2)?;
+    let held = world.stripe.hold_all("GET", "/v1/subscriptions/*")?;
+    let command = world.tenantry_at_work(&["runs", "replay", "--failed", "--yes", "--name", "ended"])?;
+    world.stripe.wait_until_held(&held)?;
+    wait_for(&world, "Running", 2)?;
+    world.run(&id(&sold[0])).terminate()?;
+    world.run(&id(&sold[1])).cancel()?;
+    world.stripe.release(&held)?;
+    let said = command.ended()?.exits(1)?;
+    ensure!(said.stdout.contains("2 failed again"), "{}", said.stdout);
+    for words in ["a person terminated it", "a person cancelled it"] {
+        ensure!(said.stdout.contains(words), "{words} is not in:\n{}", said.stdout);
+    }
+    Ok(())
+}
+
+/// What it has started goes on, what it has not is resumed.
+#[test]
+fn a_batch_that_is_ended_by_force_is_resumed() -> Result<()> {
+    for end in ["terminate", "cancel"] {
+        let name = format!("batch-{end}");
+        let world = World::named(&name).start()?;
+        let sold = failed(&world, 8)?;
+        replay(&world, &["--rate", "1", "--name", &name, "--no-wait"])?.exits(0)?;
+        wait_for_settled(&world, &name, 1)?;
+        let run = world.run(&format!("replay-batch-{name}"));
+        match end {
+            "terminate" => run.terminate()?,
+            _ => run.cancel()?,
+        }
+        let shown = wait_until(&world, &name, "the batch to end", |shown| shown["status"] != "running")?;
+        ensure!(shown["counts"]["not_started"].as_u64() > Some(0), "{shown}");
+        let resumed = world.tenantry(&["runs", "batch", "resume", &name, "--yes", "--output", "json"])?.exits(0)?;
+        assert_eq!(document(&resumed.stdout)?["batch"]["counts"]["items"], 8);
+        wait_for(&world, "Completed", 8)?;
+        world.run(&id(&sold[0])).ending(Duration::from_secs(60))?;
+        assert_onboarded_once(&world, &sold)?;
+    }
+    Ok(())
+}
