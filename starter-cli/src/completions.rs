@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
+use domain::replay_batch::WORKFLOW_ID_PREFIX;
 
 use crate::cli::Cli;
 use crate::exit::Exit;
@@ -69,11 +70,22 @@ pub(crate) fn answered() -> bool {
     asked.try_complete(std::env::args_os(), folder.as_deref()).unwrap_or_else(|error| error.exit())
 }
 
-/// The ids of runs that begin so. Whatever keeps them away, the shell completes nothing then, and its
-/// prompt stays clean.
+/// The ids of runs that begin so.
 pub(crate) fn run_ids(beginning: &OsStr) -> Vec<CompletionCandidate> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let (Ok(runtime), Some(beginning)) = (runtime, beginning.to_str()) else { return Vec::new() };
+    let ids = beginning.to_str().map(ids).unwrap_or_default();
+    ids.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The names of batches that begin so.
+pub(crate) fn batch_names(beginning: &OsStr) -> Vec<CompletionCandidate> {
+    let ids = beginning.to_str().map(|beginning| ids(&format!("{WORKFLOW_ID_PREFIX}{beginning}"))).unwrap_or_default();
+    let names = ids.iter().filter_map(|id| id.strip_prefix(WORKFLOW_ID_PREFIX));
+    names.map(CompletionCandidate::new).collect()
+}
+
+/// Whatever keeps them away, the shell completes nothing then, and its prompt stays clean.
+fn ids(beginning: &str) -> Vec<String> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, ids_beginning_with(beginning)).await });
-    found.unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+    found.unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! End to end: each module is one promise, of a purchase or of an event.
 
 mod commands;
+mod completions;
 mod event_budget;
 mod event_commands;
 mod event_kills;

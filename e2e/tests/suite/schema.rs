@@ -2,12 +2,12 @@
 //! does what goes into the workflows and comes out of them.
 
 mod fits;
+mod runs;
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{MASTER, World};
-use serde_json::{Value, json};
 
 use crate::reconcile::silent;
 use fits::Schemas;
@@ -25,7 +25,9 @@ fn everything_that_is_printed_fits_its_schema() -> Result<()> {
     events(&world, &schemas, &subscription)?;
     reconciliation(&world, &schemas, &subscription)?;
     schedule(&schemas)?;
-    runs(&schemas)?;
+    runs::again(&world, &schemas)?;
+    runs::batches(&world, &schemas)?;
+    runs::each(&schemas)?;
     schemas.are_all_used()
 }
 
@@ -137,25 +139,5 @@ fn schedule(schemas: &Schemas) -> Result<()> {
     schemas.check("schedule install", &["--every", "hourly"], 2)?;
     schemas.check("schedule show", &[], 0)?;
     schemas.check("schedule remove", &[], 0)?;
-    Ok(())
-}
-
-/// Each run that there is, with what went in and what came out.
-fn runs(schemas: &Schemas) -> Result<()> {
-    let list = schemas.check("runs list", &["--limit", "100"], 0)?;
-    schemas.check("runs list", &["--kind", "StripeNotFond"], 2)?;
-    for run in list["runs"].as_array().context("no runs")? {
-        let id = run["workflow_id"].as_str().context("no id")?;
-        schemas.check("runs why", &[id], 0)?;
-        let shown = schemas.check("runs show", &[id], 0)?;
-        let kind = shown["workflow_type"].as_str().context("no type")?;
-        schemas.fits(&format!("{kind} input"), &shown["input"])?;
-        if shown["status"] == json!("completed") {
-            schemas.fits(&format!("{kind} result"), &shown["result"])?;
-            schemas.check("runs watch", &[id], 0)?;
-        }
-    }
-    let nobody: Value = schemas.check("runs show", &["create-tenant-cus_1Nobody"], 3)?;
-    ensure!(nobody.is_null(), "{nobody}");
     Ok(())
 }

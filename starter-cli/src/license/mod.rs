@@ -15,7 +15,6 @@ use domain::failure::Classify;
 use domain::ids::TenantId;
 use domain::refusal::Refusal;
 use domain::words::LicenseCount;
-use quote::Quote;
 use store::{TenantView, Whose};
 
 use crate::database::Database;

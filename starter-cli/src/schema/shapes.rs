@@ -16,6 +16,7 @@ use crate::doctor::Diagnosis;
 use crate::migrate::Migrated;
 use crate::reconcile::Reconciled;
 use crate::run::{Run, RunEnded};
+use crate::runs::batch;
 use crate::tenant_show::Tenant;
 use crate::tenant_why::Why;
 use crate::ui::Opened;
@@ -53,7 +54,7 @@ impl Direction {
 }
 
 /// What each command prints with `--output json`.
-pub(super) const COMMANDS: [(&str, &[Shape]); 24] = [
+pub(super) const COMMANDS: [(&str, &[Shape]); 30] = [
     ("start tenant", &[of::<Run>, of::<RunEnded<'_, CreateTenantResult>>]),
     ("tenant show", &[of::<Tenant>]),
     ("tenant why", &[of::<Why>]),
@@ -71,6 +72,26 @@ pub(super) const COMMANDS: [(&str, &[Shape]); 24] = [
     ("runs show", &[of::<runs::Shown>]),
     ("runs why", &[of::<runs::Why>]),
     ("runs watch", &[of::<runs::Shown>]),
+    (
+        "runs replay",
+        &[
+            of::<Run>,
+            of::<RunEnded<'_, CreateTenantResult>>,
+            of::<RunEnded<'_, ImportSubscriptionResult>>,
+            of::<RunEnded<'_, ChangeLicenseResult>>,
+            of::<RunEnded<'_, SyncStripeCustomersResult>>,
+            of::<RunEnded<'_, ReconcileResult>>,
+            of::<runs::Plan>,
+            of::<Declined>,
+            of::<batch::Plan>,
+            of::<batch::Replayed>,
+        ],
+    ),
+    ("runs batch list", &[of::<batch::Batches>]),
+    ("runs batch show", &[of::<batch::BatchReport>]),
+    ("runs batch stop", &[of::<batch::Stopping>]),
+    ("runs batch resume", &[of::<batch::Replayed>]),
+    ("runs cancel", &[of::<runs::Cancelled>]),
     ("ui", &[of::<Opened>]),
     ("reconcile", &[of::<Run>, of::<Reconciled<'_>>, of::<Declined>]),
     ("schedule install", &[of::<schedule::Shown>]),
@@ -81,9 +102,10 @@ pub(super) const COMMANDS: [(&str, &[Shape]); 24] = [
 ];
 
 /// What stands on stderr, and a line of each report.
-const OTHERS: [(&str, Shape); 3] = [
+const OTHERS: [(&str, Shape); 4] = [
     ("error", of::<failure::Json<'_>>),
     ("import customers --report", of::<import::Tenant>),
+    ("runs replay --report", of::<batch::ItemReport>),
     ("reconcile --report", of::<reconcile::Finding>),
 ];
 
