@@ -18,7 +18,7 @@ use super::filter::Filter;
 use super::stuck::{Stuck, WORKFLOW_TASK};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::run::{is_about_the_namespace, status};
+use crate::run::{STATUSES, is_about_the_namespace, status};
 use crate::temporal::TemporalConfig;
 
 /// Described at the same time.
@@ -30,7 +30,7 @@ pub(crate) struct FoundRun {
     pub(crate) workflow_id: String,
     pub(crate) run_id: String,
     pub(crate) workflow_type: String,
-    /// `running`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`, `continued_as_new`.
+    #[schemars(extend("enum" = STATUSES))]
     pub(crate) status: &'static str,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) closed_at: Option<DateTime<Utc>>,

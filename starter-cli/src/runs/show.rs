@@ -17,7 +17,7 @@ use crate::events::age;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, time};
-use crate::run::status;
+use crate::run::{STATUSES, status};
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// A run, and what became of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     pub(super) run: FoundRun,
     /// What it is about, as in the Temporal UI.
@@ -76,6 +76,7 @@ pub(super) struct Shown {
 #[derive(Debug, Serialize, JsonSchema)]
 struct OtherRun {
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
@@ -147,7 +148,7 @@ impl Shown {
         rows.push_some("", self.run.link.as_ref());
         let summary = self.summary.as_ref().map_or_else(String::new, |summary| format!(", {summary}"));
         rows.push("type", format!("{workflow_type}{summary}"));
-        rows.push("status", self.stands());
+        rows.push_status("status", self.stands());
         rows.push("started", format!("{}, {} ago", time(*started_at), age(*started_at)));
         rows.push_some("tenant", self.run.tenant_id.as_ref());
         rows.push_some("customer", self.run.stripe_customer_id.as_ref());

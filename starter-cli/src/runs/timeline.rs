@@ -67,7 +67,7 @@ impl FailedWith {
 
 /// All steps, one to a line.
 pub(super) fn table(steps: &[Step]) -> Table {
-    let mut table = Table::new(&["begun", "step", "about", "tries", "took", "outcome"]);
+    let mut table = Table::new(&["begun", "step", "about", "tries", "took", "outcome"]).status(5);
     for step in steps {
         table.push(vec![
             step.scheduled_at.map(clock).unwrap_or_default(),

@@ -13,6 +13,7 @@ use super::verdict::{Verdict, judge};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::run::STATUSES;
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -53,9 +54,10 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// Why a run stands where it stands.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Why {
+pub(crate) struct Why {
     workflow_id: String,
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     failure_kind: Option<String>,
     /// The step that failed, or that it does not get past.
