@@ -109,7 +109,7 @@ mod tests {
 
     fn commands(command: &clap::Command, above: &str) -> Vec<String> {
         let name = |command: &clap::Command| format!("{above} {}", command.get_name()).trim().to_owned();
-        let each = |one: &clap::Command| match one.has_subcommands() {
+        let each = |one: &clap::Command| match one.is_subcommand_required_set() {
             true => commands(one, &name(one)),
             false => vec![name(one)],
         };
