@@ -31,6 +31,7 @@ mod replay;
 mod secrets;
 mod the_call;
 mod truth;
+mod ui;
 mod webhook;
 mod webhook_life;
 mod webhook_relay;
