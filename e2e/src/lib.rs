@@ -6,6 +6,7 @@
 //! what came of it; how that is done stands here and nowhere else. Everything blocks.
 
 mod at_work;
+mod browser;
 mod bulk;
 mod deliveries;
 mod double;
@@ -21,6 +22,7 @@ mod worker;
 mod world;
 
 pub use at_work::AtWork;
+pub use browser::Browser;
 pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Limit, Purchase, Request, SECRET_KEY};
 pub use imports::Outcome;

@@ -41,6 +41,7 @@ mod schema;
 mod secrets;
 mod the_call;
 mod truth;
+mod ui;
 mod webhook;
 mod webhook_life;
 mod webhook_relay;
