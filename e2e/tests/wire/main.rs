@@ -8,3 +8,4 @@ mod license_runs;
 mod names;
 mod reconcile_runs;
 mod sync_runs;
+mod under_way;
