@@ -1,10 +1,12 @@
 //! End to end: each module is one promise, of a purchase or of an event.
 
 mod commands;
+mod completions;
 mod event_budget;
 mod event_commands;
 mod event_kills;
 mod event_way;
+mod exit_codes;
 mod faults;
 mod import_commands;
 mod import_halts;
@@ -36,6 +38,7 @@ mod runs_list;
 mod runs_replay;
 mod runs_show;
 mod runs_why;
+mod schema;
 mod secrets;
 mod the_call;
 mod truth;

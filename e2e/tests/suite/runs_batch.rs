@@ -32,7 +32,8 @@ fn five_that_failed_at_their_fourth_step_are_finished_by_one_command() -> Result
     // Nobody can be asked here, and nothing is started unasked.
     let unasked = world.tenantry(&["runs", "replay", "--failed"])?.exits(2)?;
     ensure!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
-    let said = replay(&world, &["--name", "five", "--reason", "ticket 4711", "--operator", "ann", "--report", "r.ndjson"])?;
+    let said =
+        replay(&world, &["--name", "five", "--reason", "ticket 4711", "--operator", "ann", "--report", "r.ndjson"])?;
     let said = said.exits(0)?;
     for words in ["5 failed runs would be started again", "StripeNotFound", "replay-batch-five"] {
         ensure!(said.stderr.contains(words), "{words} is not in:\n{}", said.stderr);
@@ -111,9 +112,13 @@ fn what_failed_again_stays_listed_with_its_new_reason() -> Result<()> {
     let listed = world.tenantry(&["runs", "list", "--failed", "--output", "json"])?.exits(0)?;
     let listed = document(&listed.stdout)?;
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "{listed}");
-    assert_eq!((&listed["runs"][0]["workflow_id"], &listed["runs"][0]["failure_kind"]), (&json!(lost), &json!("NotLicensable")));
+    assert_eq!(
+        (&listed["runs"][0]["workflow_id"], &listed["runs"][0]["failure_kind"]),
+        (&json!(lost), &json!("NotLicensable"))
+    );
     let shown = batch(&world, &["show", "again"])?;
-    let item = &shown["items"].as_array().and_then(|items| items.iter().find(|one| one["outcome"] == "failed").cloned());
+    let item =
+        &shown["items"].as_array().and_then(|items| items.iter().find(|one| one["outcome"] == "failed").cloned());
     let item = item.clone().context("one failed")?;
     assert_eq!((&item["workflow_id"], &item["failure"]["kind"]), (&json!(lost), &json!("NotLicensable")));
     // One operator started it, so the other's batch of the same name is none.
@@ -141,7 +146,12 @@ fn what_no_batch_starts_again_is_left_alone_and_has_a_command() -> Result<()> {
     let (change, import) = (format!("change-{unique}"), format!("import-{unique}"));
     let (customers, misfit) = (format!("customers-{unique}"), format!("misfit-{unique}"));
     doomed(&world, "changeLicenseCountWorkflow", &change, &json!({"tenant_id": nobody, "quantity": 5}))?;
-    doomed(&world, "importSubscriptionWorkflow", &import, &json!({"tenant_id": nobody, "stripe_subscription_id": "sub_1Lost"}))?;
+    doomed(
+        &world,
+        "importSubscriptionWorkflow",
+        &import,
+        &json!({"tenant_id": nobody, "stripe_subscription_id": "sub_1Lost"}),
+    )?;
     doomed(&world, "syncStripeCustomersWorkflow", &customers, &json!({"tenant_id": nobody}))?;
     doomed(&world, "createTenantWorkflow", &misfit, &json!({"email": "ann@example.com"}))?;
     let dry_run = |flags: &[&str]| {
@@ -192,11 +202,18 @@ fn a_correction_is_set_in_every_one_of_them() -> Result<()> {
     let looked = run(&["--dry-run", "--set", "initial_license_count=3"])?.exits(0)?;
     ensure!(looked.stdout.contains("--set changes initial_license_count in 3."), "{}", looked.stdout);
     let refused = run(&["--yes", "--set", "email=nobody"])?.exits(2)?;
-    ensure!(refused.stderr.contains("email: expected") && refused.stderr.contains("nothing was started"), "{}", refused.stderr);
+    ensure!(
+        refused.stderr.contains("email: expected") && refused.stderr.contains("nothing was started"),
+        "{}",
+        refused.stderr
+    );
     // Each belongs to a customer of its own, and none may be led to another's.
     let elsewhere = format!("stripe_customer_id={}", sold[0].customer);
     run(&["--yes", "--set", &elsewhere])?.exits(4)?;
-    ensure!(document(&run(&["--dry-run", "--output", "json"])?.exits(0)?.stdout)?["items"].as_array().map(Vec::len) == Some(3));
+    ensure!(
+        document(&run(&["--dry-run", "--output", "json"])?.exits(0)?.stdout)?["items"].as_array().map(Vec::len)
+            == Some(3)
+    );
     run(&["--yes", "--set", "initial_license_count=3", "--limit", "2"])?.exits(0)?;
     run(&["--yes", "--set", "initial_license_count=3"])?.exits(0)?;
     for purchase in &sold {
@@ -224,7 +241,8 @@ fn a_batch_is_stopped_listed_and_resumed() -> Result<()> {
     let over = world.tenantry(&["runs", "batch", "stop", "stop"])?.exits(4)?;
     ensure!(over.stderr.contains("over already"), "{}", over.stderr);
     world.tenantry(&["runs", "batch", "show", "nobody"])?.exits(3)?;
-    let resumed = world.tenantry(&["runs", "batch", "resume", "stop", "--yes", "--rate", "50", "--report", "all.ndjson"])?;
+    let resumed =
+        world.tenantry(&["runs", "batch", "resume", "stop", "--yes", "--rate", "50", "--report", "all.ndjson"])?;
     resumed.exits(0)?;
     ensure!(lines(&world, "all.ndjson")?.len() == 12, "what was done before is not in the report");
     assert_onboarded_once(&world, &sold)?;
@@ -255,7 +273,11 @@ fn a_run_that_does_not_end_is_left_to_itself() -> Result<()> {
     let unique = world.task_queue();
     world.start_in_bulk("replayBatchWorkflow", &format!("replay-batch-{unique}"), &input.to_string())?;
     let shown = wait_until(&world, &unique, "the batch to end", |shown| shown["status"] == "completed")?;
-    ensure!(shown["counts"] == json!({"items": 2, "not_started": 0, "running": 1, "completed": 1, "failed": 0, "not_failed": 0}), "{shown}");
+    ensure!(
+        shown["counts"]
+            == json!({"items": 2, "not_started": 0, "running": 1, "completed": 1, "failed": 0, "not_failed": 0}),
+        "{shown}"
+    );
     world.stripe.release(&held)?;
     // What is shown later holds then.
     let what = "the run to be shown as completed";

@@ -51,7 +51,12 @@ fn whoever_leaves_or_comes_late_changes_nothing() -> Result<()> {
     bob.wait_until_it_says("replaying: ")?;
     ann.interrupt()?;
     let left = ann.ended()?.exits(1)?;
-    for words in ["was left before its end", "it goes on", "runs batch show replay-batch-ann", "runs batch stop replay-batch-ann"] {
+    for words in [
+        "was left before its end",
+        "it goes on",
+        "runs batch show replay-batch-ann",
+        "runs batch stop replay-batch-ann",
+    ] {
         ensure!(left.stderr.contains(words), "{words} is not in:\n{}", left.stderr);
     }
     // Its drop is SIGKILL.

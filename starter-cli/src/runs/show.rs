@@ -17,7 +17,7 @@ use crate::events::age;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, time};
-use crate::run::status;
+use crate::run::{STATUSES, status};
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// A run, and what became of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     pub(super) run: FoundRun,
     /// What it is about, as in the Temporal UI.
@@ -76,6 +76,7 @@ pub(super) struct Shown {
 #[derive(Debug, Serialize, JsonSchema)]
 struct OtherRun {
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
@@ -89,9 +90,10 @@ impl Shown {
         temporal: &TemporalConfig,
         described: &WorkflowExecutionDescription,
     ) -> Result<Self, Failure> {
-        let History { input, steps, result, failure, reason, .. } = History::read(client, temporal, described).await?;
+        let history = History::read(client, temporal, described).await?;
+        let History { input, steps, result, failure, reason, undecided_since, .. } = history;
         Ok(Self {
-            run: FoundRun::new(described, temporal),
+            run: FoundRun::new(described, temporal).since(undecided_since),
             summary: described.static_summary().map(str::to_owned),
             input,
             steps,
@@ -146,7 +148,7 @@ impl Shown {
         rows.push_some("", self.run.link.as_ref());
         let summary = self.summary.as_ref().map_or_else(String::new, |summary| format!(", {summary}"));
         rows.push("type", format!("{workflow_type}{summary}"));
-        rows.push("status", self.stands());
+        rows.push_status("status", self.stands());
         rows.push("started", format!("{}, {} ago", time(*started_at), age(*started_at)));
         rows.push_some("tenant", self.run.tenant_id.as_ref());
         rows.push_some("customer", self.run.stripe_customer_id.as_ref());
@@ -188,7 +190,8 @@ impl Shown {
 fn push_fields(rows: &mut Rows, label: &'static str, value: Option<&Value>) {
     let Some(value) = value else { return };
     let Value::Object(fields) = value else { return rows.push(label, value.to_string()) };
-    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let told = fields.iter().filter(|(_, value)| !is_empty(value));
     for (n, (name, value)) in told.enumerate() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         rows.push(if n == 0 { label } else { "" }, format!("{name}: {value}"));

@@ -13,6 +13,7 @@ use super::verdict::{Verdict, judge};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::run::STATUSES;
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -39,7 +40,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let described = args.which.resolve(&client, &temporal).await?;
     let history = History::read(&client, &temporal, &described).await?;
-    let run = FoundRun::new(&described, &temporal);
+    let run = FoundRun::new(&described, &temporal).since(history.undecided_since);
     let mut verdict = judge(&run, &history);
     if args.which.run.is_some()
         && let Some(latest) = describe(&client, &temporal, &run.workflow_id, None).await?
@@ -53,9 +54,10 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// Why a run stands where it stands.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Why {
+pub(crate) struct Why {
     workflow_id: String,
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     failure_kind: Option<String>,
     /// The step that failed, or that it does not get past.

@@ -28,10 +28,10 @@ pub(crate) fn id(purchase: &Purchase) -> String {
 /// That many purchases, sold.
 pub(crate) fn sell(world: &World, count: usize) -> Result<Vec<Purchase>> {
     let price = world.stripe.price()?;
-    let customer =
-        vec![("email", "ann@example.com"), ("source", "tok_visa"), ("metadata[pending_tenant]", "true")];
+    let customer = vec![("email", "ann@example.com"), ("source", "tok_visa"), ("metadata[pending_tenant]", "true")];
     let customers = world.stripe.make_many("/customers", &vec![customer; count])?;
-    let form = |customer| vec![("customer", customer), ("items[0][price]", price.as_str()), ("items[0][quantity]", "7")];
+    let form =
+        |customer| vec![("customer", customer), ("items[0][price]", price.as_str()), ("items[0][quantity]", "7")];
     let forms: Vec<_> = customers.iter().map(|customer| form(customer.as_str())).collect();
     let subscriptions = world.stripe.make_many("/subscriptions", &forms)?;
     let sold = customers.into_iter().zip(subscriptions);
@@ -113,9 +113,8 @@ pub(crate) fn assert_onboarded_once(world: &World, purchases: &[Purchase]) -> Re
     ensure!(writes.values().all(|times| *times == 1), "written more than once: {writes:?}");
     for purchase in purchases.iter().take(LOOKED_AT) {
         let customer = &purchase.customer;
-        let tenant = world.value(&format!(
-            "SELECT tenant FROM stripe_customers WHERE stripe_customer_external_id = '{customer}'"
-        ))?;
+        let tenant = world
+            .value(&format!("SELECT tenant FROM stripe_customers WHERE stripe_customer_external_id = '{customer}'"))?;
         world.assert_onboarded(purchase, &tenant)?;
     }
     Ok(())

@@ -66,7 +66,8 @@ impl Plan {
     fn corrected(&self) -> Option<String> {
         let fields: BTreeSet<&str> =
             self.items.iter().flat_map(|item| &item.changes).map(|change| change.field).collect();
-        let of = |field: &str| self.items.iter().filter(|item| item.changes.iter().any(|one| one.field == field)).count();
+        let of =
+            |field: &str| self.items.iter().filter(|item| item.changes.iter().any(|one| one.field == field)).count();
         let each: Vec<String> = fields.into_iter().map(|field| format!("{field} in {}", of(field))).collect();
         (!each.is_empty()).then(|| format!("--set changes {}.", each.join(", ")))
     }

@@ -13,7 +13,7 @@ use super::plan::failed_runs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Rows};
-use crate::run::Run;
+use crate::run::{Run, STATUSES};
 use crate::runs::found::{FoundRun, describe};
 use crate::runs::wire::FailedWith;
 use crate::screen;
@@ -42,6 +42,7 @@ pub(crate) struct BatchReport {
     workflow_id: String,
     run_id: String,
     /// Of the batch itself: `completed` also where some of its runs failed again.
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     operator: Option<String>,
     reason: Option<String>,
@@ -63,7 +64,8 @@ pub(crate) struct ItemReport {
     failed_run_id: String,
     /// The one that was started in its place.
     run_id: Option<String>,
-    /// `completed`, `failed`, `not_failed` where it runs or is done already, `running`, `not_started`.
+    /// `not_failed` where it runs or is done already.
+    #[schemars(extend("enum" = ["completed", "failed", "not_failed", "running", "not_started"]))]
     outcome: &'static str,
     tenant_id: Option<String>,
     /// Why it failed again.
@@ -178,7 +180,11 @@ impl BatchReport {
             let why = first.map(|item| format!("tenantry runs why {}", item.workflow_id));
             (Exit::Failed, format!("{failed} of {} failed again", failed_runs(items)), why.unwrap_or(show))
         } else if running > 0 {
-            (Exit::Failed, format!("{running} of {} are not waited for any longer; they go on", failed_runs(items)), show)
+            (
+                Exit::Failed,
+                format!("{running} of {} are not waited for any longer; they go on", failed_runs(items)),
+                show,
+            )
         } else if completed == 0 && not_failed > 0 {
             let message = format!("somebody else was faster: {} run or are done already", failed_runs(items));
             (Exit::Refused, format!("{message}; nothing was started"), show)
@@ -199,7 +205,7 @@ impl BatchReport {
     fn table(&self) -> String {
         let mut items: Vec<&ItemReport> = self.items.iter().collect();
         items.sort_by_key(|item| item.rank());
-        let mut table = Table::new(&["workflow", "outcome", ""]);
+        let mut table = Table::new(&["workflow", "outcome", ""]).status(1);
         items.iter().take(SHOWN).for_each(|item| table.push(item.cells()));
         let mut text = table.on(screen::width());
         let more = items.len().saturating_sub(SHOWN);
@@ -241,7 +247,7 @@ impl Report for BatchReport {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         rows.push("batch", &self.name);
-        rows.push("status", self.status());
+        rows.push_status("status", self.status());
         rows.push_some("operator", self.operator.as_ref());
         rows.push_some("reason", self.reason.as_ref());
         rows.push_some("stopped by", self.stopped_by.as_ref());

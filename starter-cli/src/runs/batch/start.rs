@@ -43,7 +43,8 @@ pub(crate) fn refuse_too_large(input: &ReplayBatchInput) -> Result<(), Failure> 
         return Ok(());
     }
     let count = input.items.iter().count();
-    let message = format!("the inputs of {} have {bytes} bytes, and one batch takes {INPUT_BYTES_MAX}", failed_runs(count));
+    let message =
+        format!("the inputs of {} have {bytes} bytes, and one batch takes {INPUT_BYTES_MAX}", failed_runs(count));
     Err(fewer(message, count * INPUT_BYTES_MAX / bytes.max(1) * 9 / 10))
 }
 
