@@ -16,6 +16,7 @@ mod line;
 mod run;
 mod said;
 mod servers;
+mod shell;
 mod shim;
 mod stripe_cli;
 mod worker;

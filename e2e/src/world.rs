@@ -300,7 +300,7 @@ impl World {
         tenantry.args(args).envs(self.environment()).envs(settings.iter().copied()).current_dir(&self.dir);
         let output = tenantry.output()?;
         Ok(Said {
-            command: args.join(" "),
+            command: format!("tenantry {}", args.join(" ")),
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout)?,
             stderr: String::from_utf8(output.stderr)?,

@@ -23,6 +23,7 @@ mod license_overtaken;
 mod license_races;
 mod license_refusals;
 mod lifecycle;
+mod operations;
 mod queries;
 mod races;
 mod reconcile;
