@@ -160,16 +160,6 @@ fn tests_wait_for_what_happens_and_never_for_time() {
     assert_none("take `stack::deadline::poll`", &offences);
 }
 
-/// Beside the name of its activity the Temporal UI shows a step's summary, and six hundred that say the
-/// same say nothing.
-#[test]
-fn every_step_names_what_it_is_about() {
-    let options = ["database", "long_database", "stripe", "last_look"].map(|kind| format!("patience::{kind}(\""));
-    let workflows = rust_files().filter(|path| path.starts_with("workflows/src/"));
-    let offences = lines_of(workflows, |line| options.iter().any(|option| line.contains(option)));
-    assert_none("summaries without the id of anything", &offences);
-}
-
 #[test]
 fn every_migration_opens_with_why() {
     let migrations = files().into_iter().filter(|path| path.starts_with("migrations/"));
