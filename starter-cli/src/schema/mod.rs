@@ -142,7 +142,7 @@ mod tests {
         assert!(required.contains(&"licensed_user_count".into()), "{required:?}");
         let input = one("createTenantWorkflow input").expect("a schema");
         assert_eq!(input.get("additionalProperties"), None);
-        assert_eq!(input.get("required"), Some(&json!(["client_name", "email"])));
+        assert_eq!(input.get("required"), Some(&json!(["email", "client_name"])));
         assert_eq!(input.pointer("/properties/stripe_customer_id/pattern"), Some(&"^cus_[0-9A-Z_a-z]+$".into()));
     }
 
