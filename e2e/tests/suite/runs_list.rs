@@ -82,7 +82,8 @@ fn a_list_is_narrowed_down() -> Result<()> {
     let bought = world.tenant_with(3)?;
     let done = format!("create-tenant-{}", bought.purchase.customer);
     let (lost, of_lost) = lost(&world)?;
-    let wrong = world.start_with(&format!("{done}_wrong"), r#"{"email": "no address"}"#)?;
+    let wrong =
+        world.start_with(&format!("create-tenant-wrong_{}", bought.purchase.customer), r#"{"email": "no address"}"#)?;
     assert_eq!(wrong.failure()?.0, "ValidationError");
     let subscription = world.stripe.buy(2)?.subscription;
     let import = format!("import-subscription-{subscription}");
