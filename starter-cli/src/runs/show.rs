@@ -197,3 +197,66 @@ fn push_fields(rows: &mut Rows, label: &'static str, value: Option<&Value>) {
         rows.push(if n == 0 { label } else { "" }, format!("{name}: {value}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::history::Outcome;
+    use crate::snapshot;
+    use chrono::TimeDelta;
+    use serde_json::json;
+
+    fn step(name: &str, outcome: Outcome, last_error: Option<FailedWith>) -> Step {
+        let at = DateTime::from_timestamp(1_795_300_654, 0);
+        Step {
+            name: name.to_owned(),
+            about: Some("cus_QXg1oyoEfW2bZ3".to_owned()),
+            tries: 1,
+            scheduled_at: at,
+            started_at: at,
+            ended_at: at.map(|at| at + TimeDelta::milliseconds(42)),
+            outcome,
+            last_error,
+            next_try_at: None,
+            activity_id: None,
+        }
+    }
+
+    #[test]
+    fn it_looks_as_before() {
+        let failure = || FailedWith {
+            kind: Some("ConflictError".to_owned()),
+            message: "two tenants claim cus_QXg1oyoEfW2bZ3, and nothing is guessed".to_owned(),
+        };
+        // An age is told in full hours, and a moment would be another one each time.
+        let at = Utc::now() - TimeDelta::hours(2);
+        let shown = Shown {
+            run: FoundRun {
+                workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+                run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+                workflow_type: "createTenantWorkflow".to_owned(),
+                status: "failed",
+                started_at: at,
+                closed_at: Some(at),
+                failure_kind: failure().kind,
+                tenant_id: None,
+                stripe_customer_id: Some("cus_QXg1oyoEfW2bZ3".to_owned()),
+                stripe_subscription_id: None,
+                stuck: None,
+                link: None,
+            },
+            summary: Some("cus_QXg1oyoEfW2bZ3, 10 licences".to_owned()),
+            input: Some(json!({"client_name": "Ann & Co", "email": "ann@example.com"})),
+            steps: vec![
+                step("resolvePurchase", Outcome::Done, None),
+                step("createTenant", Outcome::Failed, Some(failure())),
+            ],
+            result: None,
+            failure: Some(failure()),
+            reason: None,
+            other_runs: Vec::new(),
+        };
+        let started = time(at);
+        snapshot::check_text("runs_show", || shown.text().replace(&started, "2026-11-21T22:37:34Z"));
+    }
+}

@@ -109,3 +109,29 @@ impl Verdict {
         self.next = format!("tenantry runs why {}", word(&latest.workflow_id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_as_before() {
+        let explanation = "This onboarding failed at its first step, resolvePurchase: sub_1Lost does not exist at \
+                           Stripe in TEST mode. Started again as it was, it would fail again.";
+        let next = "tenantry runs replay create-tenant-cus_QXg1oyoEfW2bZ3 --set stripe_subscription_id=sub_…";
+        let why = Why {
+            workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+            run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+            status: "failed",
+            failure_kind: Some("StripeNotFound".to_owned()),
+            step: Some("resolvePurchase".to_owned()),
+            about: None,
+            explanation: explanation.to_owned(),
+            again: Again::OnceCorrected,
+            next: next.to_owned(),
+            link: Some("http://127.0.0.1:8233/namespaces/default/workflows/w/r/history".to_owned()),
+        };
+        snapshot::check("runs_why", &why);
+    }
+}

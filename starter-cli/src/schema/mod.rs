@@ -109,7 +109,7 @@ mod tests {
 
     fn commands(command: &clap::Command, above: &str) -> Vec<String> {
         let name = |command: &clap::Command| format!("{above} {}", command.get_name()).trim().to_owned();
-        let each = |one: &clap::Command| match one.has_subcommands() {
+        let each = |one: &clap::Command| match one.is_subcommand_required_set() {
             true => commands(one, &name(one)),
             false => vec![name(one)],
         };
@@ -142,7 +142,7 @@ mod tests {
         assert!(required.contains(&"licensed_user_count".into()), "{required:?}");
         let input = one("createTenantWorkflow input").expect("a schema");
         assert_eq!(input.get("additionalProperties"), None);
-        assert_eq!(input.get("required"), Some(&json!(["client_name", "email"])));
+        assert_eq!(input.get("required"), Some(&json!(["email", "client_name"])));
         assert_eq!(input.pointer("/properties/stripe_customer_id/pattern"), Some(&"^cus_[0-9A-Z_a-z]+$".into()));
     }
 
