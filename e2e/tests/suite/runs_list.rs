@@ -176,7 +176,7 @@ fn what_goes_nowhere_is_listed_with_what_it_waits_for() -> Result<()> {
     assert_eq!(of(&foreign)?["stuck"]["activity"], "workflow task");
     wait_for(&world, &["--stuck", "--kind", "StripeUnauthorized"], &[&refused.workflow_id])?;
     let text = world.tenantry(&["runs", "list", "--stuck"])?.exits(0)?.stdout;
-    ensure!(text.contains("resolvePurchase, attempt ") && text.contains("HTTP 401"), "{text}");
+    ensure!(text.contains("resolvePurchase, attempt ") && text.contains("Stripe does not accept the key"), "{text}");
     why_it_waits(&world, &refused, &silent, &foreign)?;
     wait_for(&nobodys, &["--stuck"], &[&waiting.workflow_id])?;
     let why = nobodys.tenantry(&["runs", "why", &waiting.workflow_id])?.exits(0)?.stdout;
