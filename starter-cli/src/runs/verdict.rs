@@ -135,7 +135,7 @@ impl Case<'_> {
         } else {
             format!("under way: {}", named.join("; "))
         };
-        let what = format!("The {} runs since {}; {}; {stands}.", self.noun(), age(self.run.started_at), self.done());
+        let what = format!("The {} has run for {}; {}; {stands}.", self.noun(), age(self.run.started_at), self.done());
         let sentences = vec![what, "Nobody has to do anything.".to_owned()];
         let next = format!("tenantry runs watch {}", word(&self.run.workflow_id));
         Verdict { sentences, again: Again::NotNeeded, next, step }
@@ -183,7 +183,8 @@ impl Case<'_> {
         };
         let step = self.history.steps.iter().find(|step| step.outcome == Outcome::Abandoned).cloned();
         let again = Again::Helps;
-        let stays = format!("{}, and what was done stays.", capitalised(&self.done()));
+        let is_begun = self.history.steps.iter().any(|step| step.outcome == Outcome::Done);
+        let stays = format!("{}{}", capitalised(&self.done()), if is_begun { ", and that stays." } else { "." });
         let starting_again = starting_again(self.workflow_type(), again).to_owned();
         let ended = Ended { run: self.run, input: self.history.input.as_ref(), kind: None, message: "", again };
         let next = ended.command();
