@@ -8,7 +8,7 @@ const PART_MIN: usize = 3;
 pub fn near<'a>(wrong: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase().replace('-', "_");
     let words: Vec<&str> = words.into_iter().collect();
-    let slips_max = (wrong.chars().count() / 3).max(1);
+    let slips_max = wrong.chars().count().div_ceil(3);
     let slips = |word: &&str| distance(&wrong, &word.to_lowercase());
     let nearest = words.iter().copied().min_by_key(slips).filter(|word| slips(word) <= slips_max);
     nearest.or_else(|| only_one_with(&wrong, &words))

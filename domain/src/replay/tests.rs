@@ -102,7 +102,7 @@ fn each_field_of_the_other_inputs_can_be_set_but_what_names_the_run() {
     check(workflow::CHANGE_LICENSE_COUNT, "quantity=0", Err("quantity: expected a whole number from 1 to 100000"));
     check(workflow::CHANGE_LICENSE_COUNT, "from=12", Ok(json!(12)));
     check(workflow::CHANGE_LICENSE_COUNT, "effective=period_end", Ok(json!("period_end")));
-    check(workflow::CHANGE_LICENSE_COUNT, "effective=soon", Err("effective: expected `now` or `period_end"));
+    check(workflow::CHANGE_LICENSE_COUNT, "effective=soon", Err("effective: expected `now` or `period_end`"));
     check(workflow::CHANGE_LICENSE_COUNT, "requested_by=bob", Ok(json!("bob")));
     check(workflow::SYNC_STRIPE_CUSTOMERS, "dry_run=true", Ok(json!(true)));
     check(workflow::SYNC_STRIPE_CUSTOMERS, "dry_run=yes", Err("dry_run: expected true or false"));
