@@ -13,7 +13,7 @@ use super::plan::failed_runs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Rows};
-use crate::run::Run;
+use crate::run::{Run, STATUSES};
 use crate::runs::found::{FoundRun, describe};
 use crate::runs::wire::FailedWith;
 use crate::screen;
@@ -42,6 +42,7 @@ pub(crate) struct BatchReport {
     workflow_id: String,
     run_id: String,
     /// Of the batch itself: `completed` also where some of its runs failed again.
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     operator: Option<String>,
     reason: Option<String>,
@@ -63,7 +64,8 @@ pub(crate) struct ItemReport {
     failed_run_id: String,
     /// The one that was started in its place.
     run_id: Option<String>,
-    /// `completed`, `failed`, `not_failed` where it runs or is done already, `running`, `not_started`.
+    /// `not_failed` where it runs or is done already.
+    #[schemars(extend("enum" = ["completed", "failed", "not_failed", "running", "not_started"]))]
     outcome: &'static str,
     tenant_id: Option<String>,
     /// Why it failed again.
@@ -192,18 +194,10 @@ impl BatchReport {
         Err(Failure::new(exit, message, next))
     }
 
-    fn status(&self) -> String {
-        match (self.status, self.stopping) {
-            ("running", true) => "running, starts nothing more".to_owned(),
-            ("completed", true) if self.counts.not_started > 0 => "stopped".to_owned(),
-            (status, _) => status.to_owned(),
-        }
-    }
-
     fn table(&self) -> String {
         let mut items: Vec<&ItemReport> = self.items.iter().collect();
         items.sort_by_key(|item| item.rank());
-        let mut table = Table::new(&["workflow", "outcome", ""]);
+        let mut table = Table::new(&["workflow", "outcome", ""]).status(1);
         items.iter().take(SHOWN).for_each(|item| table.push(item.cells()));
         let mut text = table.on(screen::width());
         let more = items.len().saturating_sub(SHOWN);
@@ -211,6 +205,15 @@ impl BatchReport {
             let _ = write!(text, "\n\nand {more} more; --output json, or --report FILE, lists each");
         }
         text
+    }
+}
+
+/// Where a batch stands, for a person: one that was stopped has completed for Temporal.
+pub(crate) fn stands(status: &'static str, stopping: bool, counts: &Counts) -> &'static str {
+    match (status, stopping) {
+        ("running", true) => "running, starts nothing more",
+        ("completed", true) if counts.not_started > 0 => "stopped",
+        (status, _) => status,
     }
 }
 
@@ -245,7 +248,7 @@ impl Report for BatchReport {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         rows.push("batch", &self.name);
-        rows.push("status", self.status());
+        rows.push_status("status", stands(self.status, self.stopping, &self.counts));
         rows.push_some("operator", self.operator.as_ref());
         rows.push_some("reason", self.reason.as_ref());
         rows.push_some("stopped by", self.stopped_by.as_ref());
@@ -314,8 +317,10 @@ mod tests {
 
     #[test]
     fn what_was_stopped_is_called_so_only_where_something_is_left() {
-        assert_eq!(report(&[Outcome::NotStarted]).status(), "stopped");
-        assert_eq!(report(&[Outcome::NotFailed]).status(), "completed");
+        let stands = |status, outcome| stands(status, true, &report(&[outcome]).counts);
+        assert_eq!(stands("completed", Outcome::NotStarted), "stopped");
+        assert_eq!(stands("completed", Outcome::NotFailed), "completed");
+        assert_eq!(stands("running", Outcome::NotStarted), "running, starts nothing more");
         assert_eq!(in_words(&report(&[]).counts), "none");
     }
 }
