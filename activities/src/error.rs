@@ -1,9 +1,10 @@
 //! The one door to Temporal.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use domain::failure::{Classify, FailureKind, Retry};
+use domain::failure::{Classify, FailureKind, Retry, TRIED_AGAIN};
 use domain::refusal::Refusal;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -45,6 +46,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The failure that Temporal keeps. A bare `?` would make every error retryable, and nameless.
 pub(crate) fn fail(ctx: &ActivityContext, error: impl Classify) -> ActivityError {
     let (kind, retry) = (error.kind(), error.retry());
+    let error: Box<dyn std::error::Error + Send + Sync> = match retry {
+        Retry::Never => Box::new(error),
+        Retry::Backoff | Retry::Spread => Box::new(Waiting(error)),
+    };
     let failure = ApplicationFailure::builder(error)
         .type_name(kind.to_string())
         .non_retryable(retry == Retry::Never)
@@ -54,6 +59,23 @@ pub(crate) fn fail(ctx: &ActivityContext, error: impl Classify) -> ActivityError
         })
         .build();
     ActivityError::application(failure)
+}
+
+/// An error that is tried again. Who reads it beside a step that waits is to know that nothing has to
+/// be done for that.
+#[derive(Debug)]
+struct Waiting<E>(E);
+
+impl<E: fmt::Display> fmt::Display for Waiting<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{TRIED_AGAIN}", self.0)
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for Waiting<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 /// 1 to 2 seconds after the first attempt, then twice as much each time, up to a minute. The
@@ -73,6 +95,16 @@ fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_tried_again_says_so_and_keeps_its_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("failed to ask Postgres")]
+        struct Away(#[source] fmt::Error);
+        let waiting = Waiting(Away(fmt::Error));
+        assert_eq!(waiting.to_string(), "failed to ask Postgres; the run waits and goes on by itself");
+        assert!(std::error::Error::source(&waiting).is_some());
+    }
 
     #[test]
     fn the_pause_after_too_many_requests_grows_to_a_minute_and_is_never_the_same_for_all() {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::create_tenant::RunError;
@@ -10,7 +11,7 @@ use crate::ids::TenantId;
 use crate::words::{LicenseCount, WordError};
 
 /// A number of licences to have. Unknown fields are ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeLicenseInput {
     /// Whose licences.
     pub tenant_id: TenantId,
@@ -48,7 +49,7 @@ pub fn workflow_id(tenant: TenantId) -> String {
 }
 
 /// When a change takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effective {
     /// At once. A decrease is credited by Stripe's proration, and nothing is paid back.
@@ -67,7 +68,7 @@ impl fmt::Display for Effective {
 }
 
 /// What a change of licences came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeLicenseResult {
     /// In a word.
     pub outcome: Outcome,
@@ -84,7 +85,7 @@ pub struct ChangeLicenseResult {
 }
 
 /// What a change of licences came to, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The number is another one now.
@@ -176,8 +177,9 @@ pub struct ChangeLicenseState {
 }
 
 /// A number of licences that can be asked for: 1 to 100,000. Who wants none cancels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline, extend("minimum" = Self::MIN, "maximum" = Self::MAX))]
 pub struct LicenseQuantity(i32);
 
 impl LicenseQuantity {
@@ -228,8 +230,9 @@ impl fmt::Display for LicenseQuantity {
 }
 
 /// Who asked for a change: a login, a program. 1 to 255 characters, and no control ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = r"\S", "maxLength" = REQUESTER_LENGTH_MAX))]
 pub struct Requester(String);
 
 impl Requester {

@@ -1,5 +1,6 @@
 //! What goes into `createTenantWorkflow`, what comes out, and what it says meanwhile.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use crate::ids::{CheckoutSessionId, StripeCustomerId, StripeSubscriptionId, Tena
 use crate::words::{ClientName, Email, LicenseCount};
 
 /// A purchase, as the store's checkout describes it. Unknown fields are ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateTenantInput {
     /// Who bought.
     pub email: Email,
@@ -63,7 +64,7 @@ impl CreateTenantInput {
 }
 
 /// What an onboarding answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateTenantResult {
     /// The tenant.
     pub tenant_id: TenantId,
@@ -143,7 +144,7 @@ pub struct CreateTenantState {
 }
 
 /// What ended a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunError {
     /// As in `FailureKind`.
     pub kind: String,

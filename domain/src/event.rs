@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 
 use crate::ids::{EventId, StripeSubscriptionId};
 
@@ -43,7 +44,8 @@ pub enum Subject {
 }
 
 /// Where an event stands. An event that was answered 2xx has exactly one of these, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum EventStatus {
     /// Committed, and not settled yet.
     Pending,

@@ -85,6 +85,9 @@ impl fmt::Display for FailureKind {
     }
 }
 
+/// What the text of a failed attempt ends with where another follows by itself.
+pub const TRIED_AGAIN: &str = "; the run waits and goes on by itself";
+
 /// Whether trying again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {

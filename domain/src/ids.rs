@@ -1,9 +1,11 @@
 //! Identifiers. Each is parsed once, at the edge, into a type that cannot be wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,8 +14,9 @@ use uuid::Uuid;
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d1f_8c54_90a7_4be2_a3f5_27c0_e49b_d816);
 
 /// A tenant of the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("format" = "uuid"))]
 pub struct TenantId(Uuid);
 
 impl TenantId {
@@ -125,6 +128,37 @@ impl<K: Kind> fmt::Display for StripeId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+impl<K: Kind> JsonSchema for StripeId<K> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("StripeId_{}", K::PREFIX).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = format!("^{}[{}]+$", K::PREFIX, letters::<K>());
+        json_schema!({"type": "string", "pattern": pattern, "maxLength": ID_LENGTH_MAX})
+    }
+}
+
+/// What the rest of an id may hold, as it stands between a regular expression's brackets.
+fn letters<K: Kind>() -> String {
+    let escaped = |byte: u8| match byte {
+        b'\\' | b']' | b'[' | b'^' | b'-' => format!("\\{}", char::from(byte)),
+        _ => char::from(byte).to_string(),
+    };
+    let allowed: Vec<u8> = (0..=u8::MAX).filter(|byte| K::allows(*byte)).collect();
+    let ranges = allowed.chunk_by(|one, next| one + 1 == *next);
+    let ranges = ranges.map(|range| match range {
+        [one] => escaped(*one),
+        [first, .., last] => format!("{}-{}", escaped(*first), escaped(*last)),
+        [] => String::new(),
+    });
+    ranges.collect()
 }
 
 impl<K: Kind> fmt::Debug for StripeId<K> {
@@ -271,6 +305,12 @@ mod tests {
         check::<Customer>("cus_", Err(IdError::Letters("cus_")));
         check::<Customer>("cus_a/../b", Err(IdError::Letters("cus_")));
         check::<Customer>(&format!("cus_{}", "a".repeat(252)), Err(IdError::Letters("cus_")));
+    }
+
+    #[test]
+    fn a_schema_allows_the_letters_that_an_id_may_hold() {
+        assert_eq!(letters::<Customer>(), "0-9A-Z_a-z");
+        assert_eq!(letters::<Price>(), " -\"$-+\\--.0->@-~");
     }
 
     #[test]

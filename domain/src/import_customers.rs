@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::create_tenant::RunError;
@@ -13,7 +14,7 @@ use crate::walk::{PageSize, UnknownWord, WalkId};
 const WORKFLOW_ID: &str = "sync-stripe-customers";
 
 /// Whose customers to import, and how. Unknown fields are ignored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncStripeCustomersInput {
     /// Only this one; without it, every tenant but the master billing tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,7 @@ impl SyncStripeCustomersInput {
 pub struct Stop {}
 
 /// What became of a tenant. Each has exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Rows were missing and are there now.
@@ -103,7 +104,7 @@ impl FromStr for Outcome {
 }
 
 /// How many tenants had which outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// See [`Outcome::Imported`].
     #[serde(default)]
@@ -158,7 +159,7 @@ impl Totals {
 }
 
 /// What an import is doing, in this order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportPhase {
     /// Looking for what there is to go on with.
@@ -191,7 +192,7 @@ impl ImportPhase {
 }
 
 /// How far the tenants are, as the database has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantProgress {
     /// Tenants in all.
     #[serde(default)]
@@ -214,7 +215,7 @@ pub struct TenantProgress {
 }
 
 /// The answer to the query `state`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportState {
     /// What it is doing.
     #[serde(default)]
@@ -246,7 +247,7 @@ pub struct ImportState {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncStripeCustomersResult {
     /// Under which its outcomes stand in `import_outcomes`.
     pub walk: WalkId,

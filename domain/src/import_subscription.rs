@@ -1,5 +1,6 @@
 //! What goes into `importSubscriptionWorkflow`, what comes out, and what it says meanwhile.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::create_tenant::RunError;
@@ -8,7 +9,7 @@ use crate::license::Status;
 use crate::words::LicenseCount;
 
 /// Which subscription to take over, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportSubscriptionInput {
     /// The tenant, which exists.
     pub tenant_id: TenantId,
@@ -29,7 +30,7 @@ impl ImportSubscriptionInput {
 }
 
 /// What was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportSubscriptionResult {
     /// The tenant.
     pub tenant_id: TenantId,

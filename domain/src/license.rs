@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PriceId, StripeSubscriptionId, SubscriptionItemId};
@@ -17,7 +18,7 @@ use crate::words::LicenseCount;
 
 /// The state of a subscription, see
 /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The first payment is due within 23 hours.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::create_tenant::RunError;
@@ -15,7 +16,7 @@ use crate::walk::WalkId;
 pub const WORKFLOW_ID: &str = "reconcile";
 
 /// What to compare, and whether to repair.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconcileInput {
     /// This tenant alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +49,7 @@ impl ReconcileInput {
 }
 
 /// Where a run stands, and what it did that no row tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// Where the pages of Stripe's lists are staged, and what was found.
     #[serde(default)]
@@ -68,7 +69,7 @@ pub struct Progress {
 }
 
 /// What a run does next, in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Opening the walk.
@@ -113,7 +114,7 @@ impl Place {
 }
 
 /// The kinds of drift. The names stand in `reconcile_findings.kind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
     /// A live subscription of a tenant of ours has no row.
@@ -168,14 +169,21 @@ impl FromStr for DriftKind {
 pub struct UnknownDriftKind;
 
 /// How much drift there is, by kind; a kind without any is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
     /// What was found.
     #[serde(default)]
+    #[schemars(schema_with = "by_kind")]
     pub found: BTreeMap<DriftKind, u32>,
     /// What was repaired of it.
     #[serde(default)]
+    #[schemars(schema_with = "by_kind")]
     pub repaired: BTreeMap<DriftKind, u32>,
+}
+
+fn by_kind(generator: &mut SchemaGenerator) -> Schema {
+    let kinds = generator.subschema_for::<DriftKind>();
+    json_schema!({"type": "object", "propertyNames": kinds, "additionalProperties": {"type": "integer", "minimum": 1}})
 }
 
 impl Drift {
@@ -186,7 +194,7 @@ impl Drift {
 }
 
 /// How many tenants would lose all their licences by a repair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MassFall {
     /// They would fall to 0.
     pub falling: u32,
@@ -209,7 +217,7 @@ impl MassFall {
 }
 
 /// The workflow's result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconcileResult {
     /// Under which the findings are kept; none where another run was under way and this one did
     /// nothing.

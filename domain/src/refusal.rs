@@ -20,7 +20,7 @@ pub enum Refusal {
     UnpaidSession(CheckoutSessionId),
     /// The session sold no subscription.
     #[error(
-        "checkout_session_id: {0} carries no customer and no subscription; only a completed session in subscription mode makes a tenant"
+        "checkout_session_id: {0} carries no customer and no subscription; name a completed session in subscription mode"
     )]
     EmptySession(CheckoutSessionId),
     /// The session is about another customer or subscription than the input.
@@ -40,7 +40,7 @@ pub enum Refusal {
         tenant: TenantId,
     },
     /// The subscription has a tenant, and it is not the one asked for.
-    #[error("{subscription} already belongs to tenant {tenant}")]
+    #[error("{subscription} already belongs to tenant {tenant}; correct the subscription, or start it for that tenant")]
     SubscriptionOfAnotherTenant {
         /// The subscription.
         subscription: StripeSubscriptionId,
@@ -58,7 +58,9 @@ pub enum Refusal {
         customer: StripeCustomerId,
     },
     /// A tenant has one customer.
-    #[error("tenant {tenant} already has the customer {owner}, so {customer} cannot be its customer too")]
+    #[error(
+        "tenant {tenant} already has the customer {owner}, so {customer} cannot be its customer too; correct one of the two"
+    )]
     TenantOfAnotherCustomer {
         /// The tenant.
         tenant: TenantId,
@@ -88,7 +90,7 @@ pub enum Refusal {
         tenant: TenantId,
     },
     /// The tenant does not exist.
-    #[error("tenant {0} does not exist here")]
+    #[error("tenant {0} does not exist here; correct its id and start it again")]
     NoSuchTenant(TenantId),
     /// A database has one master billing tenant, for good.
     #[error("the master billing tenant of this database is {0}; use that UUID, or another database")]
@@ -110,7 +112,7 @@ pub enum Refusal {
     )]
     AmbiguousItem(StripeSubscriptionId),
     /// Billed by reported usage: it has no quantity.
-    #[error("{0} is metered and has no quantity to take as a licence count")]
+    #[error("{0} is metered and has no quantity to take as a licence count; move it to a price per seat")]
     Metered(StripeSubscriptionId),
     /// Sold on top of a licence, and no licence by itself.
     #[error("{0} is an add-on (metadata.addon_key) and makes no tenant; name the licence subscription")]
@@ -254,3 +256,6 @@ impl Classify for Refusal {
         Retry::Never
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,7 +317,7 @@ pub enum NotReplayable {
 }
 
 /// What a batch may start again: onboardings, and imports of one subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "workflow_type", content = "input")]
 pub enum BatchedInput {
     /// An onboarding.

@@ -26,7 +26,7 @@ pub const ITEMS_MAX: usize = 2_000;
 pub const INPUT_BYTES_MAX: usize = 1_500_000;
 
 /// Which failed runs to start again, and at whose word. Unknown fields are ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayBatchInput {
     /// Who asked for it.
     pub operator: Requester,
@@ -57,7 +57,7 @@ impl ReplayBatchInput {
 }
 
 /// A failed run that is to be started again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Item {
     /// The workflow's id, which the new run has too.
     pub workflow_id: String,
@@ -68,8 +68,9 @@ pub struct Item {
 }
 
 /// At least one, at most [`ITEMS_MAX`], each workflow id once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Item>", into = "Vec<Item>")]
+#[schemars(inline, extend("minItems" = 1, "maxItems" = ITEMS_MAX))]
 pub struct Items(Vec<Item>);
 
 impl Items {
@@ -139,7 +140,7 @@ pub struct Stop {
 }
 
 /// What became of an item so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemOutcome {
     /// The workflow's id.
     pub workflow_id: String,
@@ -167,7 +168,7 @@ impl ItemOutcome {
 }
 
 /// Where an item is, or how it ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It waits for its turn, or never got it.
@@ -256,7 +257,7 @@ impl Counts {
 }
 
 /// The answer to the query `state`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayBatchState {
     /// Who asked for it; none where the input cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! What goes into `syncSubscriptionWorkflow`, what comes out, and what it says meanwhile.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::create_tenant::RunError;
@@ -9,7 +10,7 @@ use crate::ids::{EventId, StripeSubscriptionId, TenantId};
 const ID_PREFIX: &str = "sync-subscription-";
 
 /// Which subscription to bring up to what Stripe says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncSubscriptionInput {
     /// The subscription.
     pub stripe_subscription_id: StripeSubscriptionId,
@@ -49,7 +50,7 @@ pub struct SubscriptionEvent {
 }
 
 /// How many events were settled, and how; also the workflow's result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Handled {
     /// Reads of Stripe that were written.
     #[serde(default)]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,8 +13,9 @@ use crate::names::metadata;
 use crate::stripe::{StripeCustomer, StripeProduct, StripeSubscription};
 
 /// Names a walk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("format" = "uuid"))]
 pub struct WalkId(Uuid);
 
 impl WalkId {
@@ -159,8 +161,9 @@ impl FromStr for WalkPhase {
 pub struct UnknownWord;
 
 /// How many objects a page of Stripe's holds, 1 to 100, see <https://docs.stripe.com/api/pagination>.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline, extend("minimum" = 1, "maximum" = 100))]
 pub struct PageSize(u8);
 
 impl PageSize {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change_license::LicenseQuantity;
@@ -10,8 +11,9 @@ use crate::change_license::LicenseQuantity;
 ///
 /// Only what would break the onboarding is refused; whether it can be delivered to is not
 /// ours to know.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = r"^\s*[^\s@]+@\S+\s*$", "maxLength" = EMAIL_LENGTH_MAX))]
 pub struct Email(String);
 
 impl Email {
@@ -57,8 +59,9 @@ impl fmt::Debug for Email {
 }
 
 /// The name a tenant goes by: trimmed, not empty, at most 255 characters.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = r"\S", "maxLength" = CLIENT_NAME_LENGTH_MAX))]
 pub struct ClientName(String);
 
 impl ClientName {
@@ -94,8 +97,9 @@ impl fmt::Debug for ClientName {
 }
 
 /// A number of licensed users, 0 to 2,147,483,647 (the column is a Postgres `integer`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline, extend("minimum" = 0, "maximum" = i32::MAX))]
 pub struct LicenseCount(i32);
 
 impl LicenseCount {

@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{events, import, license, migrate, reconcile, runs, schedule, start_tenant, tenant_show, tenant_why, ui};
+use crate::{
+    completions, events, import, license, man, migrate, reconcile, runs, schedule, schema, start_tenant, tenant_show,
+    tenant_why, ui,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +71,12 @@ pub(crate) enum Command {
     /// Check every setting and service, and say what to do about each that is red
     #[command(after_help = crate::doctor::HELP)]
     Doctor,
+    /// Print JSON Schemas of what `--output json` prints, and of what workflows take and answer
+    Schema(schema::Args),
+    /// Print what a shell needs in order to complete commands, flags, values and ids of runs
+    Completions(completions::Args),
+    /// Print the manual, or write a page for each command
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,20 +97,28 @@ pub(crate) enum Tenant {
 pub(crate) fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
         let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        if !error.use_stderr() || is_help {
+        let output = stated_output(std::env::args());
+        if !error.use_stderr() || is_help && output == Output::Text {
             let _ = error.print();
             return if is_help { Exit::Usage } else { Exit::Done };
         }
-        refuse(&error).report(stated_output(std::env::args()))
+        refuse(&error).report(output)
     })
 }
 
-/// clap's words in the shape of our errors.
+const SEE_HELP: &str = "run it with --help to see every flag, with examples";
+
+/// clap's words in the shape of our errors: what is wrong, and the word that was probably meant.
 fn refuse(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Exit::Usage, "there is more to say: a command, or what it is about", SEE_HELP);
+    }
     let rendered = error.to_string();
-    let said = rendered.split("\n\nFor more information").next().unwrap_or_default();
+    let said = rendered.split("\n\n").next().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said).trim();
-    Failure::new(Exit::Usage, said, "run it with --help to see every flag, with examples")
+    let tips = rendered.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let next: Vec<&str> = tips.chain([SEE_HELP]).collect();
+    Failure::new(Exit::Usage, said, next.join("; "))
 }
 
 /// The format that the arguments ask for, where they could not be parsed.
@@ -147,6 +164,26 @@ mod tests {
         check("--tenant 42", Err("--tenant"));
         check("--timeout 60", Err("--wait"));
         check("--wait --timeout 0", Err("--timeout"));
+    }
+
+    #[test]
+    fn a_typo_is_told_the_near_word() {
+        let check = |words: &str, near: &str| {
+            let error = Cli::try_parse_from(words.split(' ')).expect_err(words);
+            let failure = refuse(&error);
+            assert!(failure.next().contains(&format!("'{near}'")), "{words}: {failure:?}");
+            assert!(!failure.message().contains("Usage:"), "{words}: {failure:?}");
+        };
+        check("tenantry evnts list", "events");
+        check("tenantry events lst", "list");
+        check("tenantry events list --stats failed", "--status");
+        check("tenantry events list --status faild", "failed");
+        check("tenantry events replay --status parkd", "parked");
+        check("tenantry runs list --type createTenantWorkflw", "createTenantWorkflow");
+        check("tenantry runs list --kind StripeNotFond", "StripeNotFound");
+        check("tenantry license set cus_1 4 --effective period-nd", "period-end");
+        check("tenantry doctor --output jsn", "json");
+        check("tenantry completions bsh", "bash");
     }
 
     #[test]

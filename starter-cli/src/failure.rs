@@ -2,10 +2,12 @@
 
 use std::error::Error;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::{screen, style};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -16,8 +18,10 @@ pub(crate) struct Failure {
 }
 
 /// A [`Failure`] on stderr, with `--output json`.
-#[derive(Serialize)]
-struct Json<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Json<'a> {
+    /// How the command ended, 1 to 6; see `tenantry --help`.
+    #[schemars(range(min = 1, max = 6))]
     code: u8,
     message: &'a str,
     next: &'a str,
@@ -53,13 +57,20 @@ impl Failure {
     /// Says it on stderr.
     pub(crate) fn report(&self, output: Output) -> Exit {
         match output {
-            Output::Text => eprintln!("error: {}\nnext: {}", self.message, self.next),
+            Output::Text => anstream::eprintln!("{}", self.text()),
             Output::Json => {
                 let Self { exit, message, next } = self;
                 eprintln!("{}", crate::output::json(&Json { code: exit.code(), message, next }));
             }
         }
         self.exit
+    }
+}
+
+impl Failure {
+    fn text(&self) -> String {
+        let (error, next) = (style::paint(style::BAD, "error:"), style::paint(style::HEAD, "next:"));
+        format!("{error} {}\n{next} {}", screen::tame(&self.message), screen::tame(&self.next))
     }
 }
 
@@ -75,4 +86,16 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_as_before() {
+        let failure = Failure::new(Exit::NotFound, "no event evt_1 in the database at db:5432/app", "correct the id");
+        snapshot::check_text("failure", || failure.text());
+    }
 }

@@ -5,6 +5,7 @@
 //! the work itself, which is the workflows', and all SQL, which is the store's.
 
 mod cli;
+mod completions;
 mod confirm;
 mod database;
 mod doctor;
@@ -13,6 +14,7 @@ mod exit;
 mod failure;
 mod import;
 mod license;
+mod man;
 mod migrate;
 mod money;
 mod ndjson;
@@ -24,11 +26,15 @@ mod reconcile;
 mod run;
 mod runs;
 mod schedule;
+mod schema;
 mod screen;
 mod settings;
 mod since;
+#[cfg(test)]
+mod snapshot;
 mod standing;
 mod start_tenant;
+mod style;
 mod table;
 mod temporal;
 mod tenant_show;
@@ -44,11 +50,18 @@ use failure::Failure;
 use output::Output;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // Before the flags, of which one has its default in the environment.
     let dotenv = settings::load_dotenv();
+    if completions::answered() {
+        return Exit::Done.into();
+    }
     log_to_stderr();
+    obey(dotenv)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn obey(dotenv: Result<(), Failure>) -> ExitCode {
     let (output, command) = match cli::parse() {
         Ok(Cli { output, command }) => (output, command),
         Err(ended) => return ended.into(),
@@ -74,6 +87,9 @@ async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Schedule(command) => schedule::run(command, output).await,
         Command::Migrate(args) => migrate::run(args, output).await,
         Command::Doctor => doctor::run(output).await,
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tenantry migrate`: brings the schema up, forward only, and makes the master billing tenant.
 
 use domain::ids::TenantId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{SchemaState, Store};
 
@@ -28,8 +29,8 @@ pub(crate) struct Args {
 }
 
 /// What was done.
-#[derive(Debug, Serialize)]
-struct Migrated {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Migrated {
     from_version: i64,
     to_version: i64,
     master_tenant_id: String,

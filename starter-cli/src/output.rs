@@ -1,13 +1,14 @@
-//! What goes to stdout: the same data for a person and for a program. Without colours, so that
-//! there is none to switch off.
+//! What goes to stdout: the same data for a person and for a program.
 
 use std::io::Write;
 
+use anstyle::Style;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::screen;
+use crate::{screen, style};
 
 /// For whom the output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,7 +18,7 @@ pub(crate) enum Output {
 }
 
 /// What a command has to tell.
-pub(crate) trait Report: Serialize {
+pub(crate) trait Report: Serialize + JsonSchema {
     /// As a person reads it.
     fn text(&self) -> String;
 }
@@ -25,11 +26,10 @@ pub(crate) trait Report: Serialize {
 impl Output {
     /// Writes to stdout. A reader who has read enough (`| head`) is no error.
     pub(crate) fn print(self, report: &impl Report) {
-        let text = match self {
-            Self::Text => report.text(),
-            Self::Json => json(report),
+        let _ = match self {
+            Self::Text => writeln!(anstream::stdout(), "{}", report.text()),
+            Self::Json => writeln!(std::io::stdout(), "{}", json(report)),
         };
-        let _ = writeln!(std::io::stdout(), "{text}");
     }
 }
 
@@ -53,12 +53,18 @@ const WIDTH_MIN: usize = 8;
 
 /// Labels on the left, what they stand for on the right, aligned.
 #[derive(Debug, Default)]
-pub(crate) struct Rows(Vec<(&'static str, String)>);
+pub(crate) struct Rows(Vec<(&'static str, String, Style)>);
 
 impl Rows {
     /// One more row. An empty label goes on with the row before.
     pub(crate) fn push(&mut self, label: &'static str, value: impl Into<String>) {
-        self.0.push((label, value.into()));
+        self.0.push((label, screen::tame(&value.into()), Style::new()));
+    }
+
+    /// One more row, which says where something stands.
+    pub(crate) fn push_status(&mut self, label: &'static str, words: impl Into<String>) {
+        let words = words.into();
+        self.0.push((label, screen::tame(&words), style::of(&words)));
     }
 
     /// One more row, if there is something to say.
@@ -72,12 +78,12 @@ impl Rows {
 impl Rows {
     /// As they stand on a screen of that width: a long value goes on below itself.
     pub(crate) fn on(&self, screen: Option<usize>) -> String {
-        let width = self.0.iter().map(|(label, _)| label.len()).fold(WIDTH_MIN, usize::max);
+        let width = self.0.iter().map(|(label, _, _)| label.len()).fold(WIDTH_MIN, usize::max);
         let room = screen.map(|screen| screen.saturating_sub(width + 2));
         let mut lines = Vec::new();
-        for (label, value) in &self.0 {
+        for (label, value, style) in &self.0 {
             let folded = screen::fold(value, room).into_iter().enumerate();
-            let labelled = folded.map(|(n, part)| (if n == 0 { *label } else { "" }, part));
+            let labelled = folded.map(|(n, part)| (if n == 0 { *label } else { "" }, style::paint(*style, &part)));
             lines.extend(labelled.map(|(label, part)| format!("{label:width$}  {part}").trim_end().to_owned()));
         }
         lines.join("\n")
@@ -93,6 +99,7 @@ impl std::fmt::Display for Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot;
 
     #[test]
     fn rows_are_aligned() {
@@ -102,6 +109,16 @@ mod tests {
         rows.push("last change", "2");
         rows.push("", "3");
         assert_eq!(rows.to_string(), "tenant       1\nlast change  2\n             3");
+    }
+
+    #[test]
+    fn rows_look_as_before() {
+        let mut rows = Rows::default();
+        rows.push("workflow", "create-tenant-cus_QXg1oyoEfW2bZ3");
+        rows.push_status("status", "failed");
+        rows.push("why", "the subscription sub_1MowQVLkdIwHu7ix does not exist at Stripe in TEST mode; correct it");
+        rows.push("", "tenantry runs replay create-tenant-cus_QXg1oyoEfW2bZ3 --set stripe_subscription_id=sub_…");
+        snapshot::check_text("rows", || rows.on(screen::width()));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! none, nothing for a program. All of it on stderr.
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
+use crate::style::stderr_can_move;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 const SPINNER: &str = "{spinner} {msg}";
@@ -32,7 +32,7 @@ struct Said(Option<(Instant, String)>);
 impl Progress {
     /// On stderr, if somebody reads there.
     pub(crate) fn on_stderr(output: Output) -> Self {
-        let how = match (std::io::stderr().is_terminal(), output) {
+        let how = match (stderr_can_move(), output) {
             (true, _) => How::Bar(ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())),
             (false, Output::Text) => How::Lines,
             (false, Output::Json) => How::Silently,

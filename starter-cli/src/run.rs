@@ -1,6 +1,7 @@
 //! A run of a workflow: started by this command, or there already.
 
 use domain::create_tenant::RunError;
+use schemars::JsonSchema;
 use serde::Serialize;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::Status;
@@ -13,11 +14,19 @@ use crate::output::{Report, Rows};
 use crate::temporal::TemporalConfig;
 use crate::wait;
 
+/// Where a run can be, in the words of the Temporal UI.
+pub(crate) const STATUSES: [&str; 9] =
+    ["running", "completed", "failed", "cancelled", "terminated", "continued_as_new", "timed_out", "paused", "unknown"];
+
+/// Where a run is that Temporal keeps no longer.
+pub(crate) const FORGOTTEN: &str = "forgotten";
+
 /// A run that was started, or that was there already.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Run {
     pub(crate) workflow_id: String,
     pub(crate) run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     pub(crate) status: &'static str,
     /// Whether this command started it.
     pub(crate) started: bool,
@@ -25,7 +34,7 @@ pub(crate) struct Run {
 }
 
 /// A run and how it ended.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct RunEnded<'a, R> {
     #[serde(flatten)]
     pub(crate) run: &'a Run,
@@ -121,7 +130,7 @@ pub(crate) async fn status_of(
     let handle = WorkflowHandle::<Client, UntypedWorkflow>::new(client.clone(), info);
     match handle.describe(Default::default()).await {
         Ok(found) => Ok(status(found.status())),
-        Err(WorkflowInteractionError::NotFound(_)) => Ok("forgotten"),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok(FORGOTTEN),
         Err(WorkflowInteractionError::Rpc(status)) => Err(temporal.answered(&status)),
         Err(error) => Err(Failure::new(Exit::Failed, error.to_string(), "run the same command again")),
     }
@@ -140,7 +149,7 @@ impl Report for Run {
         let mut rows = Rows::default();
         rows.push("workflow", &self.workflow_id);
         rows.push("run", &self.run_id);
-        rows.push("status", if self.started { "started" } else { self.status });
+        rows.push_status("status", if self.started { "started" } else { self.status });
         rows.push_some("link", self.link.as_ref());
         rows.to_string()
     }

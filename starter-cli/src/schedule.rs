@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use domain::names::bulk_task_queue;
 use domain::reconcile::{ReconcileInput, WORKFLOW_ID};
+use schemars::JsonSchema;
 use serde::Serialize;
 use temporalio_client::Client;
 use temporalio_client::schedules::{
@@ -18,7 +19,7 @@ use workflows::Reconcile;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, time};
-use crate::run::status_of;
+use crate::run::{FORGOTTEN, STATUSES, status_of};
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 
@@ -120,8 +121,9 @@ pub(crate) fn is_missing(status: &temporalio_client::tonic::Status) -> bool {
     status.code() == Code::NotFound && !status.message().to_lowercase().contains("namespace")
 }
 
-#[derive(Serialize)]
-struct Removed {
+/// It is gone.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Removed {
     schedule_id: &'static str,
     removed: bool,
 }
@@ -133,8 +135,8 @@ impl Report for Removed {
 }
 
 /// The schedule as it is.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Shown {
     schedule_id: &'static str,
     workflow_id: &'static str,
     every_secs: Option<u64>,
@@ -145,10 +147,12 @@ struct Shown {
 }
 
 /// A run that it started.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LastRun {
     at: Option<DateTime<Utc>>,
     run_id: String,
+    /// `forgotten` where it is longer ago than Temporal keeps runs.
+    #[schemars(extend("enum" = STATUSES.into_iter().chain([FORGOTTEN]).collect::<Vec<_>>()))]
     status: &'static str,
     link: Option<String>,
 }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
+use anstream::adapter::strip_str;
+
 /// Where a terminal does not say.
 const WIDTH: usize = 80;
 /// Narrower, folding does more harm than good.
@@ -16,9 +18,27 @@ const COMMAND: &str = "tenantry ";
 /// Columns of the reader's screen: `COLUMNS`, else what the terminal says. None where there is no
 /// terminal.
 pub(crate) fn width() -> Option<usize> {
+    #[cfg(test)]
+    if let Some(width) = AS_IF.get() {
+        return Some(width);
+    }
     let stated = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
     let width = stated.or_else(|| std::io::stdout().is_terminal().then(|| of_terminal().unwrap_or(WIDTH)));
     width.map(|width| width.max(WIDTH_MIN))
+}
+
+#[cfg(test)]
+thread_local! {
+    static AS_IF: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
+}
+
+/// What `text` is on a screen of that width.
+#[cfg(test)]
+pub(crate) fn as_if(width: usize, text: impl Fn() -> String) -> String {
+    AS_IF.set(Some(width));
+    let text = text();
+    AS_IF.set(None);
+    text
 }
 
 /// `stty` answers `rows columns` about its stdin.
@@ -68,9 +88,14 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     format!("{}…", words.unwrap_or(cut.trim_end()))
 }
 
-/// Characters, which is what a terminal shows of our texts.
+/// Characters, which is what a terminal shows of our texts; colours have none.
 pub(crate) fn length(text: &str) -> usize {
-    text.chars().count()
+    strip_str(text).map(|part| part.chars().count()).sum()
+}
+
+/// The text without what would steer the reader's terminal: names and messages come from others.
+pub(crate) fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -82,6 +107,11 @@ mod tests {
         let folded = fold("one two three https://ui.example/a/long/link four", Some(10));
         assert_eq!(folded, ["one two", "three", "https://ui.example/a/long/link", "four"]);
         assert_eq!(fold("one two three", None), ["one two three"]);
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(tame("Ann\u{1b}[2J\r & Co\nLtd"), "Ann\u{fffd}[2J\u{fffd} & Co\nLtd");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use domain::license::{Derived, LicenseRules};
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{SubscriptionView, TenantView};
 
 use crate::output::{licences, time};
 
 /// How the count follows from the tenant's subscriptions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Standing {
     /// The one that counts.
     counting_subscription_id: Option<String>,
@@ -22,7 +23,7 @@ pub(crate) struct Standing {
 }
 
 /// One of its subscriptions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Counted {
     stripe_subscription_id: String,
     status: String,
@@ -33,7 +34,7 @@ struct Counted {
 }
 
 /// A change that waits for its day.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Waiting {
     stripe_subscription_id: String,
     to: i32,

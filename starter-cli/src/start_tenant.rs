@@ -195,7 +195,7 @@ impl Report for RunEnded<'_, CreateTenantResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             rows.push("tenant", result.tenant_id.to_string());
             rows.push("created", if result.created { "yes, by this run" } else { "no, it existed" });
@@ -203,7 +203,7 @@ impl Report for RunEnded<'_, CreateTenantResult> {
             result.warnings.iter().for_each(|warning| rows.push("warning", warning));
         }
         if let Some(failure) = self.failure {
-            rows.push("failure", &failure.kind);
+            rows.push_status("failure", &failure.kind);
         }
         rows.to_string()
     }

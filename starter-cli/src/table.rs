@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use crate::screen::{length, shorten};
+use anstyle::Style;
+
+use crate::screen::{length, shorten, tame};
+use crate::style::{self, padded, paint};
 
 const BETWEEN: usize = 2;
 /// Of the lines below the first.
@@ -19,6 +22,8 @@ pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     /// These columns are numbers, which end below each other.
     numbers: Range<usize>,
+    /// This one says where something stands.
+    status: Option<usize>,
 }
 
 /// Columns that share a line: from, to, and how far the line is indented.
@@ -30,7 +35,7 @@ struct Line {
 impl Table {
     /// A table without rows yet.
     pub(crate) fn new(headers: &[&str]) -> Self {
-        Self { rows: vec![headers.iter().map(|&header| header.to_owned()).collect()], numbers: 0..0 }
+        Self { rows: vec![headers.iter().map(|&header| header.to_owned()).collect()], numbers: 0..0, status: None }
     }
 
     /// With numbers in these columns.
@@ -39,9 +44,15 @@ impl Table {
         self
     }
 
+    /// With words in that column that say where something stands.
+    pub(crate) fn status(mut self, column: usize) -> Self {
+        self.status = Some(column);
+        self
+    }
+
     /// One more row, with a cell for each header.
     pub(crate) fn push(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| tame(cell)).collect());
     }
 
     /// As it stands on a screen of that width.
@@ -49,12 +60,14 @@ impl Table {
         let widths = self.widths();
         let lines = lines(&widths, screen.unwrap_or(usize::MAX));
         let last = screen.map_or(LAST_MAX, |screen| room_of_last(&widths, &lines, screen));
-        let rows = self.rows.iter().flat_map(|row| match screen {
+        let rows = self.rows.iter().enumerate().flat_map(|(n, row)| match screen {
             Some(screen) if self.numbers.is_empty() && lines.len() > 1 => {
-                let first = self.shown(row, &lines[0], &widths, last);
-                first.into_iter().chain(flowing(&row[lines[0].columns.end..], screen)).collect::<Vec<_>>()
+                let first = self.shown(n, &lines[0], &widths, last);
+                let below = lines[0].columns.end;
+                let painted = |m: usize, text: &str| paint(self.style(n, below + m), text);
+                first.into_iter().chain(flowing(&row[below..], screen, painted)).collect::<Vec<_>>()
             }
-            Some(_) | None => lines.iter().filter_map(|line| self.shown(row, line, &widths, last)).collect(),
+            Some(_) | None => lines.iter().filter_map(|line| self.shown(n, line, &widths, last)).collect(),
         });
         rows.collect::<Vec<_>>().join("\n")
     }
@@ -64,14 +77,23 @@ impl Table {
         (0..columns).map(|n| self.rows.iter().map(|row| length(&row[n])).max().unwrap_or_default()).collect()
     }
 
+    /// Of that row's cell in that column.
+    fn style(&self, row: usize, column: usize) -> Style {
+        match (row, self.status == Some(column)) {
+            (0, _) => style::HEAD,
+            (_, true) => style::of(&self.rows[row][column]),
+            (_, false) => Style::new(),
+        }
+    }
+
     /// The row's cells of one line; none where all of them are empty.
-    fn shown(&self, row: &[String], line: &Line, widths: &[usize], last: usize) -> Option<String> {
+    fn shown(&self, row: usize, line: &Line, widths: &[usize], last: usize) -> Option<String> {
         let cells = line.columns.clone().map(|n| {
-            let (cell, width) = (&row[n], widths[n]);
-            match (n + 1 == row.len(), self.numbers.contains(&n)) {
-                (true, _) => shorten(cell, last),
-                (false, true) => format!("{cell:>width$}"),
-                (false, false) => format!("{cell:width$}"),
+            let (cell, width, style) = (&self.rows[row][n], widths[n], self.style(row, n));
+            match (n + 1 == widths.len(), self.numbers.contains(&n)) {
+                (true, _) => paint(style, &shorten(cell, last)),
+                (false, true) => paint(style, &format!("{cell:>width$}")),
+                (false, false) => padded(style, cell, width),
             }
         });
         let cells = cells.collect::<Vec<_>>().join(&" ".repeat(BETWEEN));
@@ -104,7 +126,7 @@ fn lines(widths: &[usize], screen: usize) -> Vec<Line> {
 
 /// The cells of a row that found no room on its first line, one after the other. Aligned text would
 /// leave holes where cells are empty.
-fn flowing(cells: &[String], screen: usize) -> Vec<String> {
+fn flowing(cells: &[String], screen: usize, painted: impl Fn(usize, &str) -> String) -> Vec<String> {
     let room = screen.saturating_sub(INDENT);
     let mut lines: Vec<String> = Vec::new();
     for (n, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
@@ -112,10 +134,10 @@ fn flowing(cells: &[String], screen: usize) -> Vec<String> {
         let is_cut = n + 1 == cells.len() && left >= LAST_MIN;
         match lines.last_mut() {
             Some(line) if length(cell) <= left || is_cut => {
-                line.push_str(&format!("{:BETWEEN$}{}", "", shorten(cell, left)));
+                line.push_str(&format!("{:BETWEEN$}{}", "", painted(n, &shorten(cell, left))));
             }
-            Some(_) | None if n + 1 == cells.len() => lines.push(shorten(cell, room)),
-            Some(_) | None => lines.push(cell.clone()),
+            Some(_) | None if n + 1 == cells.len() => lines.push(painted(n, &shorten(cell, room))),
+            Some(_) | None => lines.push(painted(n, cell)),
         }
     }
     lines.into_iter().map(|line| format!("{:INDENT$}{line}", "")).collect()
@@ -131,12 +153,23 @@ fn room_of_last(widths: &[usize], lines: &[Line], screen: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{screen, snapshot};
+    use anstream::adapter::strip_str;
 
     fn table() -> Table {
-        let mut table = Table::new(&["event", "status", "why"]);
+        let mut table = Table::new(&["event", "status", "why"]).status(1);
         table.push(["evt_1", "failed", "two tenants claim it, and nothing is guessed"].map(str::to_owned).into());
         table.push(["evt_20", "pending", ""].map(str::to_owned).into());
         table
+    }
+
+    fn check(screen: Option<usize>, expected: &str) {
+        assert_eq!(strip_str(&table().on(screen)).to_string(), expected);
+    }
+
+    #[test]
+    fn it_looks_as_before() {
+        snapshot::check_text("table", || table().on(screen::width()));
     }
 
     #[test]
@@ -145,8 +178,8 @@ mod tests {
 event   status   why
 evt_1   failed   two tenants claim it, and nothing is guessed
 evt_20  pending";
-        assert_eq!(table().on(None), expected);
-        assert_eq!(table().on(Some(70)), expected);
+        check(None, expected);
+        check(Some(70), expected);
     }
 
     #[test]
@@ -155,13 +188,13 @@ evt_20  pending";
 event   status   why
 evt_1   failed   two tenants claim it, and…
 evt_20  pending";
-        assert_eq!(table().on(Some(46)), cut);
+        check(Some(46), cut);
         let below = "\
 event   status
   why
 evt_1   failed
   two tenants claim it, and nothing is…
 evt_20  pending";
-        assert_eq!(table().on(Some(45)), below);
+        check(Some(45), below);
     }
 }

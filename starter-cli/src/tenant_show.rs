@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::IdError;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{LicenseChangeView, SubscriptionView, TenantView, Whose};
 
@@ -68,8 +69,8 @@ pub(crate) fn not_found(whose: &Whose, place: &str) -> Failure {
 }
 
 /// A tenant.
-#[derive(Debug, Serialize)]
-struct Tenant {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tenant {
     tenant_id: String,
     client_name: String,
     email: String,
@@ -85,7 +86,7 @@ struct Tenant {
 }
 
 /// One of its subscriptions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Subscription {
     stripe_subscription_id: String,
     status: String,
@@ -98,7 +99,7 @@ struct Subscription {
 }
 
 /// What last changed its count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Change {
     from: Option<i32>,
     to: i32,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use domain::audit::Cause;
 use domain::sync_subscription::SyncSubscriptionInput;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{LicenseStory, StoryChange, ToldEvent, Whose};
 
@@ -51,8 +52,8 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 }
 
 /// The explanation.
-#[derive(Debug, Serialize)]
-struct Why {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Why {
     tenant_id: String,
     stripe_customer_id: Option<String>,
     /// `null` is no limit.
@@ -64,7 +65,7 @@ struct Why {
 }
 
 /// Where it comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Made {
     at: DateTime<Utc>,
     workflow_id: Option<String>,
@@ -73,7 +74,7 @@ struct Made {
 }
 
 /// A change of its count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Change {
     changed_at: DateTime<Utc>,
     from: Option<i32>,
@@ -88,7 +89,7 @@ struct Change {
 }
 
 /// An event that led to a change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Told {
     event_id: String,
     /// None where the event is not kept any more.

@@ -63,7 +63,7 @@ enum Page {
 
 /// Where it is.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Opened {
+pub(crate) struct Opened {
     link: String,
     /// Whether a browser was told to show it.
     opened: bool,

@@ -13,10 +13,10 @@ pub enum Error {
     #[error("failed to ask Postgres")]
     Unavailable(#[source] sqlx::Error),
     /// Postgres holds the write to be wrong.
-    #[error("failed to write: Postgres refuses it, see the cause; this is a mistake in Tenantry")]
+    #[error("failed to write: Postgres refuses it, which is a mistake in Tenantry; report it with its cause")]
     Contradiction(#[source] sqlx::Error),
     /// A row holds what this version cannot read.
-    #[error("failed to read {column} of {table}")]
+    #[error("failed to read {column} of {table}; run the version of Tenantry that wrote it, and start it again")]
     Unreadable {
         /// The table.
         table: &'static str,

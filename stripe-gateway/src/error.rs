@@ -30,23 +30,23 @@ pub enum Error {
         answer: Answer,
     },
     /// A payment did not go through.
-    #[error("{0}")]
+    #[error("the payment did not go through; let the customer mend it and start it again ({0})")]
     Declined(Answer),
     /// Understood and refused.
-    #[error("{0}")]
+    #[error("Stripe refuses this; correct what it names and start it again ({0})")]
     Refused(Answer),
     /// The key is not, or no longer, good for this. A new key mends it without a replay.
-    #[error("Stripe does not accept the key: {0}; set a valid key and restart, the run goes on by itself")]
+    #[error("Stripe does not accept the key: {0}; set a valid key and restart")]
     Unauthorized(Answer),
     /// Too many requests.
-    #[error("{0}")]
+    #[error("Stripe has too many requests ({0})")]
     Throttled(Answer),
     /// The idempotency key was used for a request with other parameters, as after a change of
     /// settings between two attempts.
-    #[error("{0}")]
+    #[error("the idempotency key was used for another request before ({0})")]
     KeyTaken(Answer),
     /// Stripe cannot now.
-    #[error("{0}")]
+    #[error("Stripe cannot answer now ({0})")]
     Unavailable(Answer),
     /// An answer that says yes and cannot be read; a new version may.
     #[error("failed to read the answer to {request}: {wrong}")]
@@ -146,5 +146,49 @@ impl Classify for Error {
             | Self::Unavailable(_)
             | Self::Unreadable { .. } => Retry::Backoff,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Answer {
+        Answer {
+            request: "GET /v1/subscriptions/sub_1".to_owned(),
+            status: 400,
+            codes: vec!["invalid_request_error".to_owned()],
+            message: Some("No such price: 'price_1'".to_owned()),
+            request_id: Some("req_1".to_owned()),
+            should_retry: None,
+            is_stripes: true,
+        }
+    }
+
+    /// What ends a run says what to do, and what is waited out says what is the matter.
+    #[test]
+    fn each_says_what_to_do_before_it_quotes_stripe() {
+        let check = |error: Error, begins: &str| {
+            let text = error.to_string();
+            assert!(text.starts_with(begins) && !text.contains('\n'), "{error:?}: {text}");
+            let orders = ["correct it", "let the customer", "correct what it names", "set a valid key"];
+            let has_order = orders.iter().any(|order| text.contains(&format!("; {order}")));
+            assert!(has_order || error.retry() != Retry::Never, "{error:?} does not say what to do: {text}");
+        };
+        let (object, request) = ("sub_1".to_owned(), "GET /v1/subscriptions/sub_1".to_owned());
+        check(
+            Error::NotFound { object, mode: Mode::Test, answer: answer() },
+            "sub_1 does not exist at Stripe in TEST mode; correct it and start it again (GET ",
+        );
+        check(
+            Error::Declined(answer()),
+            "the payment did not go through; let the customer mend it and start it again (",
+        );
+        check(Error::Refused(answer()), "Stripe refuses this; correct what it names and start it again (GET /v1/sub");
+        check(Error::Unauthorized(answer()), "Stripe does not accept the key: ");
+        check(Error::Throttled(answer()), "Stripe has too many requests (GET ");
+        check(Error::KeyTaken(answer()), "the idempotency key was used for another request before (GET ");
+        check(Error::Unavailable(answer()), "Stripe cannot answer now (GET ");
+        check(Error::Unreadable { request, wrong: "items: none".to_owned() }, "failed to read the answer to GET ");
     }
 }

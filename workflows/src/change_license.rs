@@ -4,7 +4,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::change_license::{ChangeLicenseInput, ChangeLicenseResult, ChangeLicenseState, LicenseStep};
 use domain::create_tenant::RunError;
-use domain::failure::FailureKind;
 use domain::ids::{SubscriptionScheduleId, TenantId};
 use domain::license_plan::{Action, LicenseNow, LicensePlan, day};
 use domain::steps::{
@@ -336,7 +335,8 @@ impl ChangeLicense {
     async fn close(ctx: &mut WorkflowContext<Self>, ended: LicenseRequestEnd) {
         let Some(tenant_id) = ctx.state(|s| s.state.tenant_id) else { return };
         Self::begin(ctx, LicenseStep::CloseLicenseRequest);
-        let options = When::Regardless.apply(patience::database("note what came of it"));
+        let options =
+            When::Regardless.apply(patience::database(format!("note what came of the change for {tenant_id}")));
         let closed = ClosedLicenseRequest { tenant_id, ended };
         if ctx.execute_activity(LicenseSteps::close_license_request, closed, options).await.is_ok() {
             Self::done(ctx, LicenseStep::CloseLicenseRequest);
@@ -358,12 +358,9 @@ impl ChangeLicense {
 
     /// The ending with what was noted on the way, which is also what an operator finds.
     fn record(ctx: &mut WorkflowContext<Self>, ending: Ending) -> (RunError, Ending) {
-        let cancelled = || RunError::new(FailureKind::Cancelled, "cancelled");
         let notes = ctx.state(|s| s.notes.clone());
-        let (mut error, is_cancelled) = match ending {
-            Ending::Failed(error) => (error, false),
-            Ending::Cancelled => (cancelled(), true),
-        };
+        let nothing = "cancelled before anything was changed; ask for it again if it is still meant";
+        let mut error = ending.told(if notes.is_empty() { nothing } else { "cancelled" });
         error.message = [vec![error.message], notes].concat().join("; ");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| {
@@ -371,13 +368,16 @@ impl ChangeLicense {
             s.state.error = Some(error.clone());
         });
         Self::describe(ctx);
-        let ending = if is_cancelled { Ending::Cancelled } else { Ending::Failed(error.clone()) };
-        (error, ending)
+        match ending {
+            Ending::Failed(_) => (error.clone(), Ending::Failed(error)),
+            Ending::Cancelled => (error, Ending::Cancelled),
+        }
     }
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of_license(&s.subject, &s.state));
+        let page = details::Page::of(ctx, "not readable");
+        let details = ctx.state(|s| details::change_license::of(page, &s.subject, &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -212,7 +212,7 @@ impl CreateTenant {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = ending.told("cancelled; what was done stays");
+        let error = ending.told("cancelled; what was done stays, so start it again to go on from there");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| {
             s.state.step = None;
@@ -223,7 +223,8 @@ impl CreateTenant {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of(&s.subject, &s.state));
+        let page = details::Page::of(ctx, "not fixed yet");
+        let details = ctx.state(|s| details::create_tenant::of(page, &s.subject, &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -19,8 +19,6 @@ use crate::{details, patience};
 #[workflow]
 pub struct ImportSubscription {
     input: Untrusted<ImportSubscriptionInput>,
-    /// `sub_… for …`, or empty where the input cannot be read.
-    subject: String,
     state: ImportSubscriptionState,
 }
 
@@ -29,8 +27,7 @@ impl ImportSubscription {
     /// Takes whatever came.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, input: Untrusted<ImportSubscriptionInput>) -> Self {
-        let subject = input.0.as_ref().map(ImportSubscriptionInput::summary).unwrap_or_default();
-        Self { input, subject, state: ImportSubscriptionState::default() }
+        Self { input, state: ImportSubscriptionState::default() }
     }
 
     /// From a subscription at Stripe to rows, count and tag.
@@ -124,7 +121,7 @@ impl ImportSubscription {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = ending.told("cancelled; what was done stays");
+        let error = ending.told("cancelled; what was done stays, so start it again to go on from there");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| {
             s.state.step = None;
@@ -135,7 +132,8 @@ impl ImportSubscription {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of_import(&s.subject, &s.state));
+        let page = details::Page::of(ctx, "not readable");
+        let details = ctx.state(|s| details::import_subscription::of(page, &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -1,7 +1,7 @@
 //! How a run ends badly: one type, one message, both where an operator looks for them.
 
 use domain::create_tenant::RunError;
-use domain::failure::{Classify, FailureKind};
+use domain::failure::{Classify, FailureKind, TRIED_AGAIN};
 use domain::refusal::Refusal;
 use temporalio_workflow::common::error::{ApplicationFailure, IncomingError};
 use temporalio_workflow::{
@@ -108,7 +108,7 @@ fn exhausted(error: &ActivityExecutionError, gave_up: &str) -> String {
     let cause = error.cause().map(IncomingError::failure);
     let last = cause.and_then(|failure| failure.cause.as_deref()).or(cause);
     let last = last.map(|failure| failure.message.as_str()).unwrap_or_default();
-    format!("{gave_up} (last: {last})")
+    format!("{gave_up} (last: {})", last.strip_suffix(TRIED_AGAIN).unwrap_or(last))
 }
 
 /// What came of a step that takes something back, in the words for a good and a bad end.

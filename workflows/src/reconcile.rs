@@ -122,7 +122,7 @@ impl Reconcile {
             page_size: None,
             resume: false,
         };
-        let options = patience::database("open the walk");
+        let options = patience::database(format!("open a walk: {}", input.summary()));
         let opened = ctx.execute_activity(WalkSteps::open_walk, walk, options).await?;
         ctx.state_mut(|s| s.state.progress.walk = Some(opened.walk));
         Ok(Place::Stage)
@@ -130,14 +130,15 @@ impl Reconcile {
 
     async fn stage(ctx: &mut WorkflowContext<Self>) -> Result<Place, Ending> {
         let of = WalkOf { walk: Self::walk(ctx)? };
-        let options = patience::stripe("stage a page");
+        let options = patience::stripe(format!("stage page {} of walk {}", ctx.state(|s| s.state.pages) + 1, of.walk));
         let staged = ctx.execute_activity(WalkSteps::stage_page, of, options).await?;
         ctx.state_mut(|s| s.state.pages = staged.pages);
         Ok(if staged.done { Place::ReadAlone } else { Place::Stage })
     }
 
     async fn read_alone(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::stripe("read what no list had"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::stripe(format!("read what no list of walk {} had", of.walk));
         let left = ctx.execute_activity(ReconcileSteps::read_alone, of, options).await?;
         Ok(if left.more { Place::ReadAlone } else { Place::Subscriptions(None) })
     }
@@ -148,7 +149,7 @@ impl Reconcile {
         after: Option<StripeSubscriptionId>,
     ) -> Result<Place, Ending> {
         let page = SubscriptionsAfter { of: Self::drift_of(ctx, input)?, after };
-        let options = patience::database("compare subscriptions");
+        let options = patience::database(format!("compare the next subscriptions with walk {}", page.of.walk));
         let next = ctx.execute_activity(ReconcileSteps::compare_subscriptions, page, options).await?;
         Ok(next.after.map_or(Place::Counts(None), |after| Place::Subscriptions(Some(after))))
     }
@@ -159,7 +160,7 @@ impl Reconcile {
         after: Option<TenantId>,
     ) -> Result<Place, Ending> {
         let page = CountsAfter { of: Self::drift_of(ctx, input)?, after };
-        let options = patience::database("compare counts");
+        let options = patience::database(format!("compare the next counts with walk {}", page.of.walk));
         let next = ctx.execute_activity(ReconcileSteps::compare_counts, page, options).await?;
         Ok(next.after.map_or(Place::Weigh, |after| Place::Counts(Some(after))))
     }
@@ -168,7 +169,8 @@ impl Reconcile {
     /// The events that were missed are not fed then, repair or no repair: their syncs would write the
     /// very zeros.
     async fn weigh(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::database("weigh what was found"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::database(format!("weigh what walk {} found", of.walk));
         let weighed = ctx.execute_activity(ReconcileSteps::weigh_drift, of, options).await?;
         let is_suspicious = !input.force && weighed.fall.is_suspicious();
         let is_refused = input.apply && is_suspicious;
@@ -184,7 +186,8 @@ impl Reconcile {
     }
 
     async fn repair(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::stripe("repair the next finding"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::stripe(format!("repair the next finding of walk {}", of.walk));
         let left = ctx.execute_activity(ReconcileSteps::repair_drift, of, options).await?;
         Ok(if left.more { Place::Repair } else { Self::after_repair(input) })
     }
@@ -200,27 +203,31 @@ impl Reconcile {
 
     /// Also where nothing is repaired: an event that comes late is no repair of ours.
     async fn events(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::stripe("feed the inbox what it lacks"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::stripe(format!("feed the inbox what it lacks, for walk {}", of.walk));
         let walked = ctx.execute_activity(ReconcileSteps::walk_events, of, options).await?;
         ctx.state_mut(|s| s.state.progress.events_fed += walked.fed);
         Ok(if walked.more { Place::Events } else { Self::after_events(input) })
     }
 
     async fn prune(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<Place, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::database("delete what is too old"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::database(format!("delete what is too old, at the end of walk {}", of.walk));
         let pruned = ctx.execute_activity(ReconcileSteps::prune_events, of, options).await?;
         ctx.state_mut(|s| s.state.progress.events_pruned += pruned.events);
         Ok(if pruned.more { Place::Prune } else { Place::Close })
     }
 
     async fn close(ctx: &mut WorkflowContext<Self>) -> Result<Place, Ending> {
-        let (of, options) = (WalkOf { walk: Self::walk(ctx)? }, patience::database("close the walk"));
+        let of = WalkOf { walk: Self::walk(ctx)? };
+        let options = patience::database(format!("close walk {}", of.walk));
         ctx.execute_activity(WalkSteps::close_walk, of, options).await?;
         Ok(Place::Done)
     }
 
     async fn conclude(ctx: &mut WorkflowContext<Self>, input: &ReconcileInput) -> Result<ReconcileResult, Ending> {
-        let (of, options) = (Self::drift_of(ctx, input)?, patience::database("weigh what is left"));
+        let of = Self::drift_of(ctx, input)?;
+        let options = patience::database(format!("weigh what walk {} has left", of.walk));
         let weighed = ctx.execute_activity(ReconcileSteps::weigh_drift, of, options).await?;
         let Weighed { drift, events_fed, events_pruned, .. } = weighed;
         ctx.state_mut(|s| {
@@ -240,12 +247,17 @@ impl Reconcile {
 
     /// An input that names a place beyond the first names the walk too, unless somebody made it up.
     fn walk(ctx: &WorkflowContext<Self>) -> Result<WalkId, Ending> {
-        let missing = || RunError::new(FailureKind::ValidationError, "progress: names a place and no walk");
+        let missing = || {
+            RunError::new(
+                FailureKind::ValidationError,
+                "progress: names a place and no walk; leave it out, and start it again",
+            )
+        };
         ctx.state(|s| s.state.progress.walk).ok_or_else(|| Ending::Failed(missing()))
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = ending.told("cancelled; what was repaired stays so");
+        let error = ending.told("cancelled; what was repaired stays so, so start it again for the rest");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
         Self::describe(ctx);
@@ -253,7 +265,8 @@ impl Reconcile {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of_reconcile(&s.state));
+        let page = details::Page::of(ctx, "all");
+        let details = ctx.state(|s| details::reconcile::of(page, s.input.0.as_ref().ok(), &s.state));
         ctx.set_current_details(details);
     }
 }

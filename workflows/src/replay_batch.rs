@@ -239,7 +239,8 @@ impl ReplayBatch {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of_batch(&s.state));
+        let page = details::Page::of(ctx, "those of its runs");
+        let details = ctx.state(|s| details::replay_batch::of(page, &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -24,8 +24,6 @@ const EVENTS_MAX: u32 = 4_000;
 #[workflow]
 pub struct SyncStripeCustomers {
     input: Untrusted<SyncStripeCustomersInput>,
-    /// Whose, in a line; empty where the input cannot be read.
-    subject: String,
     /// Ends the step under way, where that waits for an outage to pass.
     stop: WorkflowCancellationToken,
     state: ImportState,
@@ -57,10 +55,9 @@ impl SyncStripeCustomers {
     /// Takes whatever came.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, input: Untrusted<SyncStripeCustomersInput>) -> Self {
-        let subject = input.0.as_ref().map(SyncStripeCustomersInput::summary).unwrap_or_default();
         let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone());
         let stop = WorkflowCancellationToken::new();
-        Self { input, subject, stop, state: carried.map(|state| *state).unwrap_or_default() }
+        Self { input, stop, state: carried.map(|state| *state).unwrap_or_default() }
     }
 
     /// From lists to rows.
@@ -117,7 +114,7 @@ impl SyncStripeCustomers {
                 }
             }
         }
-        let options = patience::database("end the import");
+        let options = patience::database(format!("end import {walk}"));
         ctx.execute_activity(WalkSteps::close_walk, WalkOf { walk }, options).await?;
         Ok(Part::Last(Self::result(ctx, &input, walk, false)))
     }
@@ -159,18 +156,23 @@ impl SyncStripeCustomers {
         let (phase, pages) = ctx.state(|s| (s.state.phase, s.state.pages));
         match phase {
             ImportPhase::Opening | ImportPhase::Reading => {
-                let options = Self::stoppable(ctx, patience::stripe(format!("read page {}", pages + 1)));
+                let options =
+                    Self::stoppable(ctx, patience::stripe(format!("read page {} of import {walk}", pages + 1)));
                 let staged = ctx.execute_activity(WalkSteps::stage_page, WalkOf { walk }, options).await?;
                 Self::note_staged(ctx, &staged);
             }
             ImportPhase::Judging => {
-                let options = Self::stoppable(ctx, patience::database("find each tenant's customer"));
+                let options = Self::stoppable(
+                    ctx,
+                    patience::database(format!("find the next tenants' customers for import {walk}")),
+                );
                 let judged = ctx.execute_activity(ImportSteps::judge_tenants, WalkOf { walk }, options).await?;
                 Self::enter_if(ctx, judged.done, ImportPhase::Writing);
                 ctx.state_mut(|s| s.state.progress = judged.progress);
             }
             ImportPhase::Writing => {
-                let options = Self::stoppable(ctx, patience::long_database("write what belongs to the next tenants"));
+                let options =
+                    Self::stoppable(ctx, patience::long_database(format!("write the next tenants of import {walk}")));
                 let written = ctx.execute_activity(ImportSteps::import_tenants, WalkOf { walk }, options).await?;
                 Self::enter_if(ctx, written.done, ImportPhase::FollowingUp);
                 ctx.state_mut(|s| s.state.progress = written.progress);
@@ -184,7 +186,8 @@ impl SyncStripeCustomers {
 
     /// Some tags or second reads, side by side: the queue's rate is what holds them back.
     async fn follow_up(ctx: &mut WorkflowContext<Self>, walk: WalkId) -> Result<(), Ending> {
-        let options = Self::stoppable(ctx, patience::database("look what is left to tag and to read"));
+        let options =
+            Self::stoppable(ctx, patience::database(format!("look what import {walk} has left to tag and to read")));
         let left = ctx.execute_activity(ImportSteps::list_follow_ups, WalkOf { walk }, options).await?;
         ctx.state_mut(|s| s.state.progress = left.progress);
         Self::enter_if(ctx, left.next.is_empty(), ImportPhase::Done);
@@ -245,7 +248,7 @@ impl SyncStripeCustomers {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = ending.told("cancelled; resume goes on where it was");
+        let error = ending.told("cancelled; start it again with resume to go on where it was");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
         Self::describe(ctx);
@@ -253,7 +256,8 @@ impl SyncStripeCustomers {
 
     /// The markdown that stands on the run's page in the Temporal UI.
     fn describe(ctx: &WorkflowContext<Self>) {
-        let details = ctx.state(|s| details::of_customers(&s.subject, &s.state));
+        let page = details::Page::of(ctx, "all");
+        let details = ctx.state(|s| details::sync_stripe_customers::of(page, s.input.0.as_ref().ok(), &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -29,8 +29,6 @@ const CARRIED_MAX: usize = 2_000;
 #[workflow]
 pub struct SyncSubscription {
     input: Untrusted<SyncSubscriptionInput>,
-    /// `sub_…`, or empty where the input cannot be read.
-    subject: String,
     waiting: Vec<EventId>,
     signals: u32,
     /// When the step under way was first tried, in an earlier run of the chain perhaps.
@@ -56,10 +54,9 @@ impl SyncSubscription {
         let (waiting, handled) =
             input.0.as_ref().map(|input| (input.waiting.clone(), input.handled)).unwrap_or_default();
         let state = SyncSubscriptionState { handled, ..SyncSubscriptionState::default() };
-        let subject = input.0.as_ref().map(|input| input.stripe_subscription_id.to_string()).unwrap_or_default();
         let since = input.0.as_ref().ok().and_then(|input| input.trying_since);
         let trying_since = since.map(|millis| UNIX_EPOCH + Duration::from_millis(millis));
-        Self { input, subject, waiting, signals: 0, trying_since, state }
+        Self { input, waiting, signals: 0, trying_since, state }
     }
 
     /// From events to rows.
@@ -122,7 +119,7 @@ impl SyncSubscription {
             let taken = s.waiting.len().min(BATCH_MAX);
             (s.waiting.drain(..taken).collect::<Vec<_>>(), s.signals)
         });
-        Self::describe(ctx, subscription.as_str());
+        Self::describe(ctx);
         let answer = Self::sync(ctx, subscription, &events).await;
         if !matches!(answer, Ok(None)) {
             // The next step has seven days of its own.
@@ -137,7 +134,7 @@ impl SyncSubscription {
             // The events stay open; the relay hands them over again.
             Err(Ending::Cancelled) => return Err(Ending::Cancelled),
         }
-        Self::describe(ctx, subscription.as_str());
+        Self::describe(ctx);
         Ok(match ctx.state(|s| (s.waiting.is_empty(), s.signals >= SIGNALS_MAX)) {
             (true, _) => Next::Done,
             (false, false) => Next::Again,
@@ -200,7 +197,7 @@ impl SyncSubscription {
         error: RunError,
     ) -> Result<(), Ending> {
         let signals = ctx.state(|s| s.signals);
-        let options = patience::database(format!("note {} failed events", events.len()));
+        let options = patience::database(format!("note {} failed events of {subscription}", events.len()));
         let of = EventsOf { stripe_subscription_id: subscription.clone(), event_ids: events.clone() };
         let failed = FailedEvents { of, error: error.clone() };
         ctx.execute_activity(SyncSteps::fail_events, failed, options).await?;
@@ -215,16 +212,16 @@ impl SyncSubscription {
     }
 
     fn record(ctx: &mut WorkflowContext<Self>, ending: &Ending) {
-        let error = ending.told("cancelled; its open events come again");
+        let error = ending.told("cancelled; nothing to do, its open events come again");
         ctx.upsert_search_attributes([FAILURE_KIND.value_set(error.kind.clone())]);
         ctx.state_mut(|s| s.state.error = Some(error));
-        let subject = ctx.state(|s| s.subject.clone());
-        Self::describe(ctx, &subject);
+        Self::describe(ctx);
     }
 
     /// The markdown that stands on the run's page in the Temporal UI.
-    fn describe(ctx: &WorkflowContext<Self>, subject: &str) {
-        let details = ctx.state(|s| details::of_sync(subject, s.waiting.len(), &s.state));
+    fn describe(ctx: &WorkflowContext<Self>) {
+        let page = details::Page::of(ctx, "not known yet");
+        let details = ctx.state(|s| details::sync_subscription::of(page, s.waiting.len(), &s.state));
         ctx.set_current_details(details);
     }
 }

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::WORKFLOW_ID_PREFIX;
 
 /// How many runs a batch starts a second, 1 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline, extend("minimum" = 1, "maximum" = 100))]
 pub struct StartRate(u8);
 
 impl StartRate {
@@ -57,8 +59,9 @@ pub struct StartRateError;
 
 /// How long a batch waits for the end of a run that it started, 1 second to 1 day. A run may wait
 /// seven days for Stripe to come back, and a batch must not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline, extend("minimum" = 1, "maximum" = 86_400))]
 pub struct Patience(u32);
 
 impl Patience {
@@ -94,8 +97,9 @@ impl From<Patience> for i64 {
 pub struct PatienceError;
 
 /// Why a person does something, in a sentence: 1 to 500 characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = r"\S", "maxLength" = REASON_LENGTH_MAX))]
 pub struct Reason(String);
 
 const REASON_LENGTH_MAX: usize = 500;

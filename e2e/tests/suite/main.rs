@@ -1,10 +1,12 @@
 //! End to end: each module is one promise, of a purchase or of an event.
 
 mod commands;
+mod completions;
 mod event_budget;
 mod event_commands;
 mod event_kills;
 mod event_way;
+mod exit_codes;
 mod faults;
 mod import_commands;
 mod import_halts;
@@ -21,6 +23,7 @@ mod license_overtaken;
 mod license_races;
 mod license_refusals;
 mod lifecycle;
+mod operations;
 mod queries;
 mod races;
 mod reconcile;
@@ -35,9 +38,11 @@ mod runs_list;
 mod runs_replay;
 mod runs_show;
 mod runs_why;
+mod schema;
 mod secrets;
 mod the_call;
 mod truth;
+mod ui;
 mod webhook;
 mod webhook_life;
 mod webhook_relay;

@@ -222,7 +222,8 @@ async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
     Ok(())
 }
 
-async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
+/// Has this build's workflows take the way of each, and names the first that does not fit.
+pub(crate) async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
     for (name, bytes) in histories {
         let options = WorkflowReplayerOptions::new()
             .register_workflow::<CreateTenant>()?
@@ -255,13 +256,15 @@ fn folder() -> std::path::PathBuf {
     workspace::root().join("e2e/histories")
 }
 
-async fn client(address: &str) -> Result<Client> {
+/// A client of a server without TLS or key.
+pub(crate) async fn client(address: &str) -> Result<Client> {
     let target: Url = format!("http://{address}").parse()?;
     let connection = Connection::connect(ConnectionOptions::new(target).build()).await?;
     Ok(Client::new(connection, ClientOptions::new("default").build())?)
 }
 
-async fn fetch(client: &Client, workflow_id: &str, run_id: Option<String>) -> Result<Vec<u8>> {
+/// A run's history, in the SDK's own words.
+pub(crate) async fn fetch(client: &Client, workflow_id: &str, run_id: Option<String>) -> Result<Vec<u8>> {
     let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(workflow_id).maybe_run_id(run_id);
     let info = info.build();
     let handle = info.bind_untyped(client.clone());

@@ -9,3 +9,4 @@ mod names;
 mod reconcile_runs;
 mod replay_batch_runs;
 mod sync_runs;
+mod under_way;

@@ -9,11 +9,14 @@ mod settings;
 mod stripe;
 mod temporal;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::screen::tame;
+use crate::style::{self, padded, paint};
 use check::{Check, Verdict};
 use settings::Settings;
 
@@ -25,8 +28,9 @@ Examples:
 
 Changes nothing. Exit code 6 when a check is red; a warning is not red.";
 
-#[derive(Debug, Serialize)]
-struct Diagnosis {
+/// What was found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Diagnosis {
     healthy: bool,
     checks: Vec<Check>,
 }
@@ -62,12 +66,15 @@ impl Report for Diagnosis {
     }
 }
 
+/// The longest word for it.
+const VERDICT: usize = 7;
+
 fn line(check: &Check, width: usize) -> String {
     let Check { name, verdict, found, next } = check;
     let verdict = verdict.to_string();
-    let line = format!("{verdict:7}  {name:width$}  {found}");
+    let line = format!("{}  {name:width$}  {}", padded(style::of(&verdict), &verdict, VERDICT), tame(found));
     match next {
-        Some(next) => format!("{line}\n{:7}  {:width$}  next: {next}", "", ""),
+        Some(next) => format!("{line}\n{:VERDICT$}  {:width$}  {} {}", "", "", paint(style::HEAD, "next:"), tame(next)),
         None => line,
     }
 }
@@ -75,6 +82,18 @@ fn line(check: &Check, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_as_before() {
+        let checks = vec![
+            Check::ok("Postgres", "15.18 at db:5432/app"),
+            Check::warning("reconciliation", "there is no schedule", "tenantry schedule install"),
+            Check::red("schema", "version 0, and this build needs 10", "tenantry migrate --master-tenant UUID"),
+            Check::skipped("accounting", "schema"),
+        ];
+        snapshot::check("doctor", &Diagnosis { healthy: false, checks });
+    }
 
     #[test]
     fn what_to_do_stands_under_what_was_found() {
@@ -85,6 +104,6 @@ ok       Postgres  15.18
 red      schema    version 0
                    next: tenantry migrate
 2 checks: 1 red, 0 warning, 0 skipped";
-        assert_eq!(text, expected);
+        assert_eq!(anstream::adapter::strip_str(&text).to_string(), expected);
     }
 }

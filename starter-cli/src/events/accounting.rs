@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use store::{OldestEvent, TypeAccount};
 
@@ -31,8 +32,8 @@ Exit code 6 when that is not so, or when a pending event can never be handed ove
 pub(crate) struct Args {}
 
 /// The whole inbox.
-#[derive(Debug, Serialize)]
-struct Accounting {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Accounting {
     adds_up: bool,
     total: Line,
     types: Vec<Line>,
@@ -41,25 +42,34 @@ struct Accounting {
 }
 
 /// The events of one type, or of all.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Line {
     #[serde(rename = "type")]
     name: String,
     received: i64,
     #[serde(flatten)]
+    #[schemars(schema_with = "by_status")]
     held: BTreeMap<&'static str, i64>,
     /// Received and not there; less than 0 where more are there than were received.
     missing: i64,
 }
 
 /// What has waited longest of those that are alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Oldest {
     #[serde(rename = "type")]
     event_type: String,
+    #[schemars(with = "EventStatus")]
     status: &'static str,
     event_id: String,
     received_at: DateTime<Utc>,
+}
+
+fn by_status(_: &mut SchemaGenerator) -> Schema {
+    let names = EventStatus::ALL.map(EventStatus::as_str);
+    let counts: BTreeMap<&str, Schema> =
+        names.into_iter().map(|name| (name, json_schema!({"type": "integer", "minimum": 0}))).collect();
+    json_schema!({"type": "object", "properties": counts, "required": names})
 }
 
 /// Counts.
@@ -153,7 +163,7 @@ impl Report for Accounting {
         let mut rows = Rows::default();
         self.findings.iter().for_each(|finding| rows.push("finding", finding));
         let verdict = if self.adds_up { "yes, every event is accounted for" } else { "no, see above" };
-        rows.push("adds up", verdict);
+        rows.push_status("adds up", verdict);
         let width = screen::width();
         let parts = [Some(self.counted().on(width)), self.waiting().map(|table| table.on(width)), Some(rows.on(width))];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
@@ -166,7 +176,7 @@ impl Accounting {
         let columns: Vec<EventStatus> = COLUMNS.into_iter().filter(|status| self.total.held_in(*status) != 0).collect();
         let counts = columns.iter().map(|status| status.as_str());
         let headers: Vec<&str> = ["type", "received"].into_iter().chain(counts).chain(["adds up"]).collect();
-        let mut table = Table::new(&headers).numbers(1..headers.len() - 1);
+        let mut table = Table::new(&headers).numbers(1..headers.len() - 1).status(headers.len() - 1);
         self.types.iter().for_each(|line| table.push(line.cells(&columns)));
         table.push(self.total.cells(&columns));
         table
@@ -174,7 +184,7 @@ impl Accounting {
 
     /// The oldest of each that wait; none where nothing does.
     fn waiting(&self) -> Option<Table> {
-        let mut table = Table::new(&["oldest", "status", "received", "type"]);
+        let mut table = Table::new(&["oldest", "status", "received", "type"]).status(1);
         for Oldest { event_type, status, event_id, received_at } in &self.oldest {
             table.push(vec![
                 event_id.clone(),

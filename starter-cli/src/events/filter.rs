@@ -1,11 +1,18 @@
 //! Which events: the flags that commands about several have in common.
 
 use chrono::{DateTime, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::event::EventStatus;
 use domain::ids::{StripeCustomerId, StripeSubscriptionId};
 use store::EventFilter;
 
 use crate::since::since;
+
+/// One of these, by its name.
+pub(super) fn status<const N: usize>(of: [EventStatus; N]) -> impl TypedValueParser<Value = EventStatus> {
+    let names = PossibleValuesParser::new(of.map(EventStatus::as_str));
+    names.map(|name| name.parse().unwrap_or_else(|_| unreachable!("{name} is one of them")))
+}
 
 /// Narrows down which events are meant.
 #[derive(Clone, Debug, clap::Args)]

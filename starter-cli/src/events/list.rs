@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use clap::value_parser;
 use domain::event::EventStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::EventRow;
 
-use super::filter::Narrow;
+use super::filter::{Narrow, status};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ What a status means, and what to do about an event: tenantry events show EVT";
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// Only those in this state; give it again for several
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    #[arg(long, value_name = "STATUS", value_parser = status(EventStatus::ALL))]
     status: Vec<EventStatus>,
     #[command(flatten)]
     narrow: Narrow,
@@ -38,24 +39,21 @@ pub(crate) struct Args {
     limit: u32,
 }
 
-fn status(text: &str) -> Result<EventStatus, String> {
-    text.parse().map_err(|error: domain::event::UnknownEventStatus| error.to_string())
-}
-
 /// Events, newest first.
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct List {
     events: Vec<Event>,
     /// Whether there are older ones that fit too.
     more: bool,
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Event {
     pub(crate) event_id: String,
     #[serde(rename = "type")]
     pub(crate) event_type: String,
+    #[schemars(with = "EventStatus")]
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) stripe_subscription_id: Option<String>,
@@ -101,7 +99,7 @@ impl Report for List {
         if self.events.is_empty() {
             return "no events fit; one that was never delivered is not in the inbox".to_owned();
         }
-        let mut table = Table::new(&["received", "event", "status", "type", "about"]);
+        let mut table = Table::new(&["received", "event", "status", "type", "about"]).status(2);
         self.events.iter().for_each(|event| table.push(event.cells()));
         let mut text = table.on(screen::width());
         if self.more {
@@ -141,4 +139,34 @@ impl Event {
 /// Most of what matters is about subscriptions, so a type need not say all of it.
 pub(crate) fn short(event_type: &str) -> String {
     event_type.replace("customer.subscription.", "…subscription.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    fn event(id: &str, standing: EventStatus, reason: Option<&str>) -> Event {
+        Event {
+            event_id: id.to_owned(),
+            event_type: "customer.subscription.updated".to_owned(),
+            status: standing.as_str(),
+            reason: reason.map(str::to_owned),
+            stripe_subscription_id: Some("sub_1MowQVLkdIwHu7ixeRlqHVzs".to_owned()),
+            tenant_id: None,
+            stripe_customer_id: None,
+            received_at: DateTime::from_timestamp(1_795_300_654, 0).expect("a moment"),
+            standing,
+        }
+    }
+
+    #[test]
+    fn it_looks_as_before() {
+        let events = vec![
+            event("evt_1NG8Du2eZvKYlo2CUI79vXWy", EventStatus::Failed, Some("ConflictError: two tenants claim it")),
+            event("evt_1NG8Du2eZvKYlo2CUI79vXWz", EventStatus::Pending, None),
+            event("evt_1NG8Du2eZvKYlo2CUI79vXXa", EventStatus::Completed, None),
+        ];
+        snapshot::check("events_list", &List { events, more: false });
+    }
 }

@@ -16,8 +16,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub(crate) use accounting::judge as judge_accounting;
-pub(crate) use list::{Event, short};
+pub(crate) use accounting::{Accounting, judge as judge_accounting};
+pub(crate) use list::{Event, List, short};
+pub(crate) use plan::Plan;
+pub(crate) use settled::Replays;
+pub(crate) use show::Shown;
 pub(crate) use words::{age, length};
 
 /// What to do about events.

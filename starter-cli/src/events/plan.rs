@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::event::EventStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::EventRow;
 
@@ -18,15 +19,16 @@ use crate::table::Table;
 pub(super) const NOTHING_FITS: &str = "no events fit; there is nothing to handle again";
 
 /// The events of a replay.
-#[derive(Debug, Serialize)]
-pub(super) struct Plan {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Plan {
     counts: Vec<Count>,
     events: Vec<Event>,
 }
 
 /// So many of them are alike.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Count {
+    #[schemars(with = "EventStatus")]
     status: &'static str,
     #[serde(rename = "type")]
     event_type: String,
@@ -68,7 +70,7 @@ impl Report for Plan {
         if self.events.is_empty() {
             return NOTHING_FITS.to_owned();
         }
-        let mut table = Table::new(&["status", "type", "events", ""]);
+        let mut table = Table::new(&["status", "type", "events", ""]).status(0);
         for Count { status, event_type, events, replayed } in &self.counts {
             let note = if *replayed { "" } else { "left as they are" };
             table.push(vec![(*status).to_owned(), event_type.clone(), events.to_string(), note.to_owned()]);

@@ -13,7 +13,7 @@ use domain::shim_settings::ShimSettings;
 use store::DueEvent;
 use temporalio_client::Client;
 
-use super::filter::Narrow;
+use super::filter::{Narrow, status};
 use super::hand_over::hand_over;
 use super::plan::{NOTHING_FITS, Plan};
 use super::settled::{Replayed, Replays};
@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// The events, by their ids
     #[arg(value_name = "EVT", required_unless_present = "status", conflicts_with = "status")]
     events: Vec<EventId>,
-    /// All that are failed, parked or pending; give it again for several
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    /// All in this state; give it again for several. In any other there is nothing left to be done
+    #[arg(long, value_name = "STATUS", value_parser = status(EventStatus::OPEN))]
     status: Vec<EventStatus>,
     #[command(flatten)]
     narrow: Narrow,
@@ -68,11 +68,6 @@ pub(crate) struct Args {
     /// Wait no longer than this; the events are handled all the same
     #[arg(long, value_name = "SECS", requires = "wait", value_parser = value_parser!(u32).range(1..))]
     timeout: Option<u32>,
-}
-
-fn status(text: &str) -> Result<EventStatus, &'static str> {
-    let status = text.parse().ok().filter(|status: &EventStatus| status.is_open());
-    status.ok_or("expected failed, parked or pending; the others have nothing left to be done")
 }
 
 /// Has them handled again.

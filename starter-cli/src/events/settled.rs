@@ -5,6 +5,7 @@ use std::io::Write;
 use domain::event::EventStatus;
 use domain::ids::{EventId, StripeSubscriptionId};
 use domain::sync_subscription::SyncSubscriptionInput;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use store::Reopened;
 
@@ -17,7 +18,7 @@ use crate::screen;
 use crate::temporal::TemporalConfig;
 
 /// What was done with one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Did {
     /// Its sync was told of it.
@@ -35,7 +36,7 @@ pub(super) enum Did {
 }
 
 /// One event of a replay.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Replayed {
     event_id: String,
     pub(super) did: Did,
@@ -113,8 +114,8 @@ impl Replayed {
 
 /// All events of a replay. For a person each line is printed when it is known, for a program
 /// all at the end.
-#[derive(Serialize)]
-pub(super) struct Replays {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Replays {
     events: Vec<Replayed>,
     #[serde(skip)]
     open: Vec<EventId>,

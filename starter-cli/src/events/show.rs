@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::event::EventStatus;
 use domain::ids::EventId;
 use domain::sync_subscription::SyncSubscriptionInput;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventChange, EventView, Twin};
 
@@ -71,8 +72,8 @@ pub(super) fn not_found(id: &EventId, database: &Database) -> Failure {
 }
 
 /// An event.
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Shown {
     #[serde(flatten)]
     event: Event,
     meaning: &'static str,
@@ -101,7 +102,7 @@ struct Shown {
 }
 
 /// A licence count that it changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Change {
     tenant_id: String,
     from: Option<i32>,
@@ -205,7 +206,7 @@ impl Shown {
     }
 
     fn push_status(&self, rows: &mut Rows) {
-        rows.push("status", self.event.status);
+        rows.push_status("status", self.event.status);
         rows.push("means", self.meaning);
         rows.push_some("why", self.event.reason.as_ref());
         rows.push("next", self.next);

@@ -12,6 +12,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use report::{Ending, Tenant};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
     /// Find every tenant's customer by its e-mail, and take its subscriptions over

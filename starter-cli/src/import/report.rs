@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use domain::create_tenant::RunError;
 use domain::import_customers::{Outcome, SyncStripeCustomersResult};
 use domain::walk::WalkId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::OutcomeView;
 
@@ -29,8 +30,8 @@ const INDENT: &str = "  ";
 const AT_ONCE: i64 = 1_000;
 
 /// How an import ended.
-#[derive(Serialize)]
-pub(super) struct Ending {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Ending {
     #[serde(flatten)]
     run: Run,
     result: Option<SyncStripeCustomersResult>,
@@ -46,8 +47,8 @@ pub(super) struct Ending {
 }
 
 /// What became of one tenant; also a line of the report.
-#[derive(Serialize)]
-struct Tenant {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Tenant {
     tenant_id: String,
     outcome: Outcome,
     reason: Option<String>,
@@ -142,11 +143,11 @@ impl Report for Ending {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         let Some(result) = &self.result else {
-            rows.push("ended", self.run.status);
+            rows.push_status("ended", self.run.status);
             rows.push_some("failure", self.failure.as_ref().map(|error| error.kind.as_str()));
             return rows.to_string();
         };
-        rows.push("ended", if result.resumable { "stopped" } else { self.run.status });
+        rows.push_status("ended", if result.resumable { "stopped" } else { self.run.status });
         if result.dry_run {
             rows.push("dry run", "nothing was written");
         }
@@ -156,7 +157,7 @@ impl Report for Ending {
         rows.push("read", format!("{} pages, {} objects", result.pages, result.rows));
         rows.push("tagged", format!("{} subscriptions", result.progress.tagged));
         rows.push("tenants", result.progress.tenants.to_string());
-        let mut table = Table::new(&["tenants", "outcome", ""]).numbers(0..1);
+        let mut table = Table::new(&["tenants", "outcome", ""]).numbers(0..1).status(1);
         for outcome in Outcome::ALL {
             let count = result.progress.totals.of(outcome).to_string();
             table.push(vec![count, outcome.to_string(), meaning(outcome, result.dry_run).to_owned()]);

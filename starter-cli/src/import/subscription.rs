@@ -119,7 +119,7 @@ impl Report for RunEnded<'_, ImportSubscriptionResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             let count = |count: Option<LicenseCount>| licences(count.map(LicenseCount::get));
             rows.push("tenant", result.tenant_id.to_string());
@@ -130,7 +130,7 @@ impl Report for RunEnded<'_, ImportSubscriptionResult> {
             rows.push("licences", if before == now { now } else { format!("{before} before, {now} now") });
         }
         if let Some(failure) = self.failure {
-            rows.push("failure", &failure.kind);
+            rows.push_status("failure", &failure.kind);
         }
         rows.to_string()
     }

@@ -2,6 +2,7 @@
 
 use domain::change_license::{ChangeLicenseInput, ChangeLicenseState, LicenseStep, workflow_id};
 use domain::ids::TenantId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 use temporalio_client::errors::WorkflowStartError;
@@ -22,7 +23,7 @@ use crate::wait::{self, BETWEEN_STEPS};
 const ONE_LOOK: Duration = Duration::from_secs(3);
 
 /// A change that is under way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Running {
     workflow_id: String,
     run_id: String,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::value_parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{LicenseHistoryRow, TenantView, Whose};
 
@@ -47,8 +48,8 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 }
 
 /// What happened.
-#[derive(Debug, Serialize)]
-struct History {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct History {
     tenant_id: String,
     /// `null` is no limit.
     licensed_user_count: Option<i32>,
@@ -56,14 +57,14 @@ struct History {
 }
 
 /// A change of the count, or a request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Happened {
     at: DateTime<Utc>,
     from: Option<i32>,
     to: i32,
     cause: String,
     requested_by: Option<String>,
-    /// `changed`, `scheduled`, `unchanged`, `failed`, or `running`.
+    #[schemars(extend("enum" = ["changed", "scheduled", "unchanged", "failed", "running"]))]
     outcome: String,
     effective_at: Option<DateTime<Utc>>,
     taken_back: Option<i32>,
@@ -74,7 +75,7 @@ struct Happened {
 }
 
 /// What a request failed with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Failed {
     kind: String,
     message: String,
@@ -141,7 +142,7 @@ impl Report for History {
         if self.history.is_empty() {
             return format!("licences  {}, and nothing ever changed them", licences(self.licensed_user_count));
         }
-        let mut table = Table::new(&["when", "licences", "outcome", "cause", "who", "run"]);
+        let mut table = Table::new(&["when", "licences", "outcome", "cause", "who", "run"]).status(2);
         for one in &self.history {
             table.push(vec![
                 time(one.at),

@@ -15,7 +15,6 @@ use domain::failure::Classify;
 use domain::ids::TenantId;
 use domain::refusal::Refusal;
 use domain::words::LicenseCount;
-use quote::Quote;
 use store::{TenantView, Whose};
 
 use crate::database::Database;
@@ -24,6 +23,10 @@ use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::settings;
 use crate::tenant_show::not_found;
+
+pub(crate) use history::History;
+pub(crate) use quote::Quote;
+pub(crate) use show::Licenses;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum License {

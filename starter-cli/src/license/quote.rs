@@ -8,6 +8,7 @@ use domain::ids::{StripeCustomerId, StripeSubscriptionId};
 use domain::license_plan::{Action, LicensePlan, Licensed, counting_subscription};
 use domain::refusal::Refusal;
 use domain::words::LicenseCount;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::TenantView;
 use stripe_gateway::{
@@ -23,8 +24,8 @@ use crate::output::{Report, Rows, time};
 use crate::settings::lookup;
 
 /// What would be done, and what it would cost.
-#[derive(Debug, Serialize)]
-pub(super) struct Quote {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Quote {
     tenant_id: String,
     stripe_customer_id: StripeCustomerId,
     stripe_subscription_id: StripeSubscriptionId,
@@ -44,14 +45,14 @@ pub(super) struct Quote {
 }
 
 /// A number that waits for its day.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Waits {
     to: LicenseCount,
     at: Option<DateTime<Utc>>,
 }
 
 /// An invoice that Stripe would make. Amounts are in the currency's smallest unit.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Bill {
     amount_due: i64,
     /// Less than nothing is a credit.

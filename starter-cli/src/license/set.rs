@@ -7,7 +7,6 @@ use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::ids::TenantId;
 use domain::words::LicenseCount;
-use serde::Serialize;
 use store::TenantView;
 use temporalio_client::Client;
 use workflows::ChangeLicense;
@@ -15,7 +14,7 @@ use workflows::ChangeLicense;
 use super::change::{self, Running};
 use super::quote::Quote;
 use super::wanted::{Wanted, word};
-use crate::confirm;
+use crate::confirm::{self, Declined};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,12 +58,6 @@ pub(crate) struct Args {
     timeout: Option<u32>,
 }
 
-/// Nothing was started.
-#[derive(Serialize)]
-struct Declined {
-    started: bool,
-}
-
 /// Asks, starts it, and waits for it if asked to.
 pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     if !args.yes {
@@ -77,7 +70,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let mut input = args.wanted.of(TenantId::from(tenant.tenant), args.requester());
     if !args.yes && !confirmed(&client, &temporal, &database, &tenant, &mut input).await? {
-        output.print(&Declined { started: false });
+        output.print(&Declined::new("nothing was changed"));
         return Ok(Exit::Done);
     }
     let run = change::start(&client, &temporal, &input).await?;
@@ -159,24 +152,18 @@ fn next(input: &ChangeLicenseInput, from: Option<LicenseCount>, error: &RunError
     }
 }
 
-impl Report for Declined {
-    fn text(&self) -> String {
-        "nothing was changed".to_owned()
-    }
-}
-
 impl Report for RunEnded<'_, ChangeLicenseResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             rows.push("licences", change_of(result));
             let taken_back = result.taken_back.map(|count| format!("the change to {count} that waited was taken back"));
             rows.push_some("", taken_back);
         }
         if let Some(failure) = self.failure {
-            rows.push("failure", &failure.kind);
+            rows.push_status("failure", &failure.kind);
         }
         rows.to_string()
     }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use domain::ids::TenantId;
 use domain::license::{Derived, LicenseRules};
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{LicenseView, PriceView, SubscriptionView, Whose};
 
@@ -48,8 +49,8 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 }
 
 /// A tenant's licences.
-#[derive(Debug, Serialize)]
-struct Licenses {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Licenses {
     tenant_id: String,
     stripe_customer_id: Option<String>,
     /// `null` is no limit.
@@ -61,7 +62,7 @@ struct Licenses {
 }
 
 /// The subscription that counts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Counting {
     stripe_subscription_id: String,
     status: String,
@@ -73,7 +74,7 @@ struct Counting {
 }
 
 /// What one licence costs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Price {
     /// In the currency's smallest unit; none for tiers.
     unit_amount: Option<i64>,

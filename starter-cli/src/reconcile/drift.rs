@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use domain::create_tenant::RunError;
 use domain::reconcile::{DriftKind, ReconcileResult};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use store::FindingView;
@@ -22,8 +23,8 @@ use crate::table::Table;
 const SHOWN_MAX: usize = 20;
 
 /// A run with what it found.
-#[derive(Serialize)]
-pub(super) struct Reconciled<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Reconciled<'a> {
     #[serde(flatten)]
     run: &'a Run,
     result: Option<ReconcileResult>,
@@ -32,8 +33,8 @@ pub(super) struct Reconciled<'a> {
 }
 
 /// Something that differs.
-#[derive(Debug, Serialize)]
-struct Finding {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Finding {
     kind: DriftKind,
     tenant_id: Option<String>,
     stripe_customer_id: Option<String>,
@@ -94,7 +95,7 @@ impl<'a> Reconciled<'a> {
 
     fn summary(&self) -> Rows {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         let repaired = self.findings.len() - self.left();
         rows.push(
             "drift",
@@ -124,7 +125,7 @@ impl Report for Reconciled<'_> {
 }
 
 fn table(kind: DriftKind, found: &[&Finding], screen: Option<usize>) -> String {
-    let mut table = Table::new(&[kind.as_str(), "tenant", "ours", "Stripe's", "then"]);
+    let mut table = Table::new(&[kind.as_str(), "tenant", "ours", "Stripe's", "then"]).status(4);
     for one in found.iter().take(SHOWN_MAX) {
         let subject = one.stripe_subscription_id.clone().unwrap_or_else(|| "no subscription".to_owned());
         let tenant = one.tenant_id.clone().unwrap_or_else(|| "nobody's".to_owned());

@@ -2,7 +2,6 @@
 
 mod drift;
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use domain::create_tenant::RunError;
@@ -16,6 +15,7 @@ use temporalio_common::search_attributes::SearchAttributes;
 use workflows::Reconcile;
 use workflows::search_attributes::TENANT_ID;
 
+use crate::confirm::{self, Declined};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ use crate::run::{Run, not_started};
 use crate::settings::{self, lookup};
 use crate::temporal::TemporalConfig;
 use crate::wait::{self, Ended};
-use drift::Reconciled;
+pub(crate) use drift::{Finding, Reconciled};
 
 const HELP: &str = "\
 Examples:
@@ -67,7 +67,7 @@ pub(crate) struct Args {
 /// Starts it, waits for it, and shows what it found.
 pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     if args.apply && !args.yes && !confirmed(args.tenant)? {
-        let _ = writeln!(std::io::stderr(), "nothing was done");
+        output.print(&Declined::new("nothing was done"));
         return Ok(Exit::Done);
     }
     let temporal = TemporalConfig::from_env(lookup)?;
@@ -95,15 +95,9 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// Asked on a terminal; a script says --yes.
 fn confirmed(tenant: Option<TenantId>) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        let next = "look with `tenantry reconcile` first, then add --yes";
-        return Err(Failure::new(Exit::Usage, "--apply writes, and nobody can be asked here", next));
-    }
+    confirm::refuse_unasked("--apply writes", "`tenantry reconcile`")?;
     let whose = tenant.map_or_else(|| "of all tenants".to_owned(), |tenant| format!("of tenant {tenant}"));
-    eprint!("repair the rows, counts and tags {whose} that differ from Stripe? [y/N] ");
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(confirm::agreed(&format!("repair the rows, counts and tags {whose} that differ from Stripe?")))
 }
 
 async fn refuse_unknown(database: &Database, tenant: TenantId) -> Result<(), Failure> {

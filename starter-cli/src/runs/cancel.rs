@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::value_parser;
+use clap_complete::engine::ArgValueCompleter;
 use domain::create_tenant::{RunError, Step};
 use domain::import_subscription::ImportStep;
 use domain::names::query;
@@ -18,9 +19,11 @@ use super::found::{FoundRun, describe, handle};
 use super::history::{History, Outcome};
 use super::workflow_type::WorkflowType;
 use super::{resolve, start_again};
+use crate::completions::run_ids;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows};
+use crate::run::STATUSES;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 use crate::wait;
@@ -43,7 +46,7 @@ const ONE_LOOK: Duration = Duration::from_secs(3);
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The run, by its workflow id or the beginning of it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(run_ids))]
     id: String,
     /// Why, for whoever reads its history
     #[arg(long, value_name = "TEXT", value_parser = reason)]
@@ -70,10 +73,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     request(&client, &temporal, &found, &args.reason).await?;
     say_what_is_under_way(&found, output);
     let run = handle(&client, &temporal, &found.workflow_id, Some(&found.run_id));
-    let standing = async || match state(&client, &temporal, &found).await {
-        Some(_) => Some("the step under way ends first"),
-        None => None,
-    };
+    let standing = async || state(&client, &temporal, &found).await.map(|_| "the step under way ends first");
     let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
     wait::until_ended(&run, &temporal, limit, standing).await?;
     conclude(&client, &temporal, &found, &args.reason, output).await
@@ -181,6 +181,7 @@ async fn conclude(
 pub(crate) struct Cancelled {
     workflow_id: String,
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     /// As its history has it.
     reason: Option<String>,
@@ -258,7 +259,7 @@ impl Report for Cancelled {
         let mut rows = Rows::default();
         rows.push("workflow", &self.workflow_id);
         rows.push("run", &self.run_id);
-        rows.push("ended", self.status);
+        rows.push_status("ended", self.status);
         rows.push_some("reason", self.reason.as_ref());
         rows.push("done", listed(&self.done));
         rows.push("stays", listed(&self.stays));

@@ -110,7 +110,7 @@ impl Report for RunEnded<'_, SyncStripeCustomersResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             let totals = result.progress.totals;
             let outcomes = Outcome::ALL.map(|outcome| format!("{} {outcome}", totals.of(outcome)));
@@ -125,7 +125,7 @@ impl Report for RunEnded<'_, ReconcileResult> {
     /// What the rows of [`Run`], which stand above it, do not say.
     fn text(&self) -> String {
         let mut rows = Rows::default();
-        rows.push("ended", self.run.status);
+        rows.push_status("ended", self.run.status);
         if let Some(result) = self.result {
             let sum = |counts: &BTreeMap<DriftKind, u32>| counts.values().sum::<u32>();
             let (found, repaired) = (sum(&result.drift.found), sum(&result.drift.repaired));

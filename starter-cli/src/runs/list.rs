@@ -52,7 +52,7 @@ impl Report for Found {
         if self.runs.is_empty() {
             return "no runs fit; those that ended long ago are forgotten after the namespace's retention".to_owned();
         }
-        let mut table = Table::new(&["workflow", "status", "age", "kind", "about"]);
+        let mut table = Table::new(&["workflow", "status", "age", "kind", "about"]).status(1);
         self.runs.iter().for_each(|run| table.push(run.cells()));
         let mut text = table.on(screen::width());
         if self.more {
@@ -96,4 +96,47 @@ impl Stuck {
 
 fn until(at: DateTime<Utc>) -> String {
     format!("in {} s", (at - Utc::now()).num_seconds().max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+    use chrono::TimeDelta;
+
+    fn run(workflow_id: &str, status: &'static str, kind: Option<&str>, stuck: Option<Stuck>) -> FoundRun {
+        let at = Utc::now() - TimeDelta::hours(2);
+        FoundRun {
+            workflow_id: workflow_id.to_owned(),
+            run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+            workflow_type: "createTenantWorkflow".to_owned(),
+            status,
+            started_at: at,
+            closed_at: (status != "running").then_some(at),
+            failure_kind: kind.map(str::to_owned),
+            tenant_id: Some("190f0b43-fe35-5e35-ba10-4f73c2b88e4d".to_owned()),
+            stripe_customer_id: None,
+            stripe_subscription_id: None,
+            stuck,
+            link: None,
+        }
+    }
+
+    #[test]
+    fn it_looks_as_before() {
+        let stuck = Stuck {
+            activity: "tagSubscription".to_owned(),
+            attempt: 7,
+            since: Utc::now(),
+            last_error: Some("Stripe answers 503".to_owned()),
+            next_try_at: None,
+            kind: None,
+        };
+        let runs = vec![
+            run("create-tenant-cus_QXg1oyoEfW2bZ3", "failed", Some("StripeNotFound"), None),
+            run("sync-subscription-sub_1MowQVLkdIwHu7ix", "running", Some("StripeUnavailable"), Some(stuck)),
+            run("create-tenant-cus_PgunVM8vg6IyZS", "completed", None, None),
+        ];
+        snapshot::check("runs_list", &Found { runs, more: true });
+    }
 }

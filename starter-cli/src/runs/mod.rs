@@ -1,6 +1,6 @@
 //! `tenantry runs`: which runs there are, what became of each, why, and what to do about it.
 
-mod batch;
+pub(crate) mod batch;
 mod cancel;
 mod correction;
 mod decision;
@@ -32,8 +32,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use cancel::Cancelled;
 pub(crate) use filter::{Filter, is, ours};
-pub(crate) use resolve::Which;
+pub(crate) use found::Found;
+pub(crate) use replay_plan::Plan;
+pub(crate) use resolve::{Which, ids_beginning_with};
+pub(crate) use show::Shown;
+pub(crate) use why::Why;
+#[cfg(test)]
+pub(crate) use workflow_type::WorkflowType;
 
 /// What to do about runs.
 #[derive(Debug, Subcommand)]

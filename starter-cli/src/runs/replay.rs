@@ -2,9 +2,8 @@
 //! [`replay_failed`] that does.
 
 use clap::value_parser;
+use clap_complete::engine::ArgValueCompleter;
 use domain::replay::{Correction, ReplayInput};
-use schemars::JsonSchema;
-use serde::Serialize;
 use temporalio_client::Client;
 
 use super::correction::Corrected;
@@ -14,7 +13,8 @@ use super::found::FoundRun;
 use super::replay_failed::{How, Many};
 use super::replay_plan::Plan;
 use super::{found, history, replay_failed, resolve, start_again};
-use crate::confirm;
+use crate::completions::run_ids;
+use crate::confirm::{self, Declined};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -51,7 +51,7 @@ failed again, 4 if somebody else was faster with all of them.";
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The run, by its workflow id or the beginning of it
-    #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with = "failed")]
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(run_ids), required_unless_present = "failed", conflicts_with = "failed")]
     id: Option<String>,
     #[command(flatten)]
     many: Many,
@@ -113,7 +113,7 @@ impl Replay<'_> {
         match self.agreed(corrected.input, &plan, database.as_ref()).await? {
             Some(input) => self.start(input).await,
             None => {
-                self.output.print(&NothingStarted { started: false });
+                self.output.print(&Declined::new("nothing was started"));
                 Ok(Exit::Done)
             }
         }
@@ -136,13 +136,13 @@ impl Replay<'_> {
         if self.args.yes || !is_decision && plan.changes.is_empty() {
             decision::refuse_undecided(&input)?;
             if self.output == Output::Text && !plan.changes.is_empty() {
-                eprintln!("{}\n", plan.text());
+                anstream::eprintln!("{}\n", plan.text());
             }
             return Ok(Some(input));
         }
         confirm::refuse_unasked(&format!("{} would be started again", plan.workflow_id), "--dry-run")?;
         if let (ReplayInput::ChangeLicense(_), Some(database)) = (&input, database) {
-            eprintln!("{}\n", plan.text());
+            anstream::eprintln!("{}\n", plan.text());
             return Ok(decision::confirmed(&mut input, database).await?.then_some(input));
         }
         Ok(confirm::said_yes(&plan.text(), "Start it again like this?").then_some(input))
@@ -218,16 +218,4 @@ async fn database(corrected: &Corrected) -> Result<Option<Database>, Failure> {
     let database = Database::from_env(settings::master()?)?;
     database.refuse_old_schema().await?;
     Ok(Some(database))
-}
-
-/// Whoever was asked said no.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct NothingStarted {
-    started: bool,
-}
-
-impl Report for NothingStarted {
-    fn text(&self) -> String {
-        "nothing was started".to_owned()
-    }
 }

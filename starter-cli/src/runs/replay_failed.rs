@@ -86,7 +86,7 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
     let file = many.report.as_deref().map(ReportFile::create).transpose()?;
     let name = many.name.clone().unwrap_or_else(start::name);
     if output == Output::Text && how.yes {
-        eprintln!("{}\n", plan.text());
+        anstream::eprintln!("{}\n", plan.text());
     }
     let run = start::start(&client, &temporal, (&name, Named::Anew), input).await?;
     let begun = Begun { client: &client, temporal: &temporal, run, output, skipped: plan.into_skipped() };

@@ -11,6 +11,7 @@ use super::found::FoundRun;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::output::{Report, Rows};
+use crate::run::STATUSES;
 
 /// A failed run, and what is to be another when it is started again.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -19,6 +20,7 @@ pub(crate) struct Plan {
     workflow_type: String,
     /// The run that failed.
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     failure_kind: Option<String>,
     /// What is another than it was.

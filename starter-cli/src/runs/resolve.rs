@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::builder::NonEmptyStringValueParser;
+use clap_complete::engine::ArgValueCompleter;
 use domain::ids::{StripeCustomerId, StripeSubscriptionId, TenantId};
 use domain::names::{bulk_task_queue, search_attribute};
 use domain::near::near;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::filter::{is, ours, quoted};
 use super::found::{FoundRun, describe, not_listed};
+use crate::completions::run_ids;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::lookup;
@@ -28,7 +30,7 @@ const OFFERED_MAX: usize = 100;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Which {
     /// The workflow's id, or the beginning of it
-    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(run_ids))]
     pub(crate) id: String,
     /// An older run of it, not the latest
     #[arg(long = "run", value_name = "RUN_ID")]

@@ -17,7 +17,7 @@ use crate::events::age;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report, Rows, time};
-use crate::run::status;
+use crate::run::{STATUSES, status};
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// A run, and what became of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     pub(super) run: FoundRun,
     /// What it is about, as in the Temporal UI.
@@ -76,6 +76,7 @@ pub(super) struct Shown {
 #[derive(Debug, Serialize, JsonSchema)]
 struct OtherRun {
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
@@ -89,9 +90,10 @@ impl Shown {
         temporal: &TemporalConfig,
         described: &WorkflowExecutionDescription,
     ) -> Result<Self, Failure> {
-        let History { input, steps, result, failure, reason, .. } = History::read(client, temporal, described).await?;
+        let history = History::read(client, temporal, described).await?;
+        let History { input, steps, result, failure, reason, undecided_since, .. } = history;
         Ok(Self {
-            run: FoundRun::new(described, temporal),
+            run: FoundRun::new(described, temporal).since(undecided_since),
             summary: described.static_summary().map(str::to_owned),
             input,
             steps,
@@ -146,7 +148,7 @@ impl Shown {
         rows.push_some("", self.run.link.as_ref());
         let summary = self.summary.as_ref().map_or_else(String::new, |summary| format!(", {summary}"));
         rows.push("type", format!("{workflow_type}{summary}"));
-        rows.push("status", self.stands());
+        rows.push_status("status", self.stands());
         rows.push("started", format!("{}, {} ago", time(*started_at), age(*started_at)));
         rows.push_some("tenant", self.run.tenant_id.as_ref());
         rows.push_some("customer", self.run.stripe_customer_id.as_ref());
@@ -188,9 +190,73 @@ impl Shown {
 fn push_fields(rows: &mut Rows, label: &'static str, value: Option<&Value>) {
     let Some(value) = value else { return };
     let Value::Object(fields) = value else { return rows.push(label, value.to_string()) };
-    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let told = fields.iter().filter(|(_, value)| !is_empty(value));
     for (n, (name, value)) in told.enumerate() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         rows.push(if n == 0 { label } else { "" }, format!("{name}: {value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::history::Outcome;
+    use crate::snapshot;
+    use chrono::TimeDelta;
+    use serde_json::json;
+
+    fn step(name: &str, outcome: Outcome, last_error: Option<FailedWith>) -> Step {
+        let at = DateTime::from_timestamp(1_795_300_654, 0);
+        Step {
+            name: name.to_owned(),
+            about: Some("cus_QXg1oyoEfW2bZ3".to_owned()),
+            tries: 1,
+            scheduled_at: at,
+            started_at: at,
+            ended_at: at.map(|at| at + TimeDelta::milliseconds(42)),
+            outcome,
+            last_error,
+            next_try_at: None,
+            activity_id: None,
+        }
+    }
+
+    #[test]
+    fn it_looks_as_before() {
+        let failure = || FailedWith {
+            kind: Some("ConflictError".to_owned()),
+            message: "two tenants claim cus_QXg1oyoEfW2bZ3, and nothing is guessed".to_owned(),
+        };
+        // An age is told in full hours, and a moment would be another one each time.
+        let at = Utc::now() - TimeDelta::hours(2);
+        let shown = Shown {
+            run: FoundRun {
+                workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+                run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+                workflow_type: "createTenantWorkflow".to_owned(),
+                status: "failed",
+                started_at: at,
+                closed_at: Some(at),
+                failure_kind: failure().kind,
+                tenant_id: None,
+                stripe_customer_id: Some("cus_QXg1oyoEfW2bZ3".to_owned()),
+                stripe_subscription_id: None,
+                stuck: None,
+                link: None,
+            },
+            summary: Some("cus_QXg1oyoEfW2bZ3, 10 licences".to_owned()),
+            input: Some(json!({"client_name": "Ann & Co", "email": "ann@example.com"})),
+            steps: vec![
+                step("resolvePurchase", Outcome::Done, None),
+                step("createTenant", Outcome::Failed, Some(failure())),
+            ],
+            result: None,
+            failure: Some(failure()),
+            reason: None,
+            other_runs: Vec::new(),
+        };
+        let started = time(at);
+        snapshot::check_text("runs_show", || shown.text().replace(&started, "2026-11-21T22:37:34Z"));
     }
 }

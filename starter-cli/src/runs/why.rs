@@ -13,6 +13,7 @@ use super::verdict::{Verdict, judge};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::run::STATUSES;
 use crate::screen;
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
@@ -39,7 +40,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let described = args.which.resolve(&client, &temporal).await?;
     let history = History::read(&client, &temporal, &described).await?;
-    let run = FoundRun::new(&described, &temporal);
+    let run = FoundRun::new(&described, &temporal).since(history.undecided_since);
     let mut verdict = judge(&run, &history);
     if args.which.run.is_some()
         && let Some(latest) = describe(&client, &temporal, &run.workflow_id, None).await?
@@ -53,9 +54,10 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 
 /// Why a run stands where it stands.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Why {
+pub(crate) struct Why {
     workflow_id: String,
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     failure_kind: Option<String>,
     /// The step that failed, or that it does not get past.
@@ -105,5 +107,31 @@ impl Verdict {
         self.sentences.push(said);
         self.again = Again::NotNeeded;
         self.next = format!("tenantry runs why {}", word(&latest.workflow_id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_as_before() {
+        let explanation = "This onboarding failed at its first step, resolvePurchase: sub_1Lost does not exist at \
+                           Stripe in TEST mode. Started again as it was, it would fail again.";
+        let next = "tenantry runs replay create-tenant-cus_QXg1oyoEfW2bZ3 --set stripe_subscription_id=sub_…";
+        let why = Why {
+            workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+            run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+            status: "failed",
+            failure_kind: Some("StripeNotFound".to_owned()),
+            step: Some("resolvePurchase".to_owned()),
+            about: None,
+            explanation: explanation.to_owned(),
+            again: Again::OnceCorrected,
+            next: next.to_owned(),
+            link: Some("http://127.0.0.1:8233/namespaces/default/workflows/w/r/history".to_owned()),
+        };
+        snapshot::check("runs_why", &why);
     }
 }

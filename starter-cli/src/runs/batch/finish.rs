@@ -40,7 +40,7 @@ impl Begun<'_> {
     pub(crate) async fn finish(mut self, file: Option<ReportFile>) -> Result<Exit, Failure> {
         if self.output == Output::Text {
             // Before the wait: who ends it early still has the id.
-            eprintln!("{}\n", self.run.text());
+            anstream::eprintln!("{}\n", self.run.text());
         }
         let ended = match follow::until_ended(&self.run, self.client, self.temporal, self.output).await {
             Ok(ended) => ended,

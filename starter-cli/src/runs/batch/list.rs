@@ -13,6 +13,7 @@ use crate::events::age;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::run::STATUSES;
 use crate::runs::filter::Filter;
 use crate::runs::found::{FoundRun, find};
 use crate::runs::workflow_type::WorkflowType;
@@ -52,6 +53,7 @@ struct Listed {
     name: String,
     workflow_id: String,
     run_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     started_at: DateTime<Utc>,
     operator: Option<String>,
@@ -98,7 +100,7 @@ impl Report for Batches {
         if self.batches.is_empty() {
             return "no batches; `tenantry runs replay --failed` begins one".to_owned();
         }
-        let mut table = Table::new(&["batch", "status", "age", "operator", "runs"]);
+        let mut table = Table::new(&["batch", "status", "age", "operator", "runs"]).status(1);
         for Listed { name, status, started_at, operator, stopping, counts, .. } in &self.batches {
             let status = counts.as_ref().map_or(*status, |counts| stands(status, *stopping, counts));
             let counts = counts.as_ref().map_or_else(|| "no worker answers".to_owned(), in_words);

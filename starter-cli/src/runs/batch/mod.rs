@@ -18,6 +18,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use list::Batches;
+pub(crate) use plan::Plan;
+pub(crate) use report::{BatchReport, ItemReport, Replayed};
+pub(crate) use stop::Stopping;
+
 /// What to do about batches.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Batch {

@@ -13,7 +13,7 @@ use super::plan::failed_runs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Report, Rows};
-use crate::run::Run;
+use crate::run::{Run, STATUSES};
 use crate::runs::found::{FoundRun, describe};
 use crate::runs::wire::FailedWith;
 use crate::screen;
@@ -42,6 +42,7 @@ pub(crate) struct BatchReport {
     workflow_id: String,
     run_id: String,
     /// Of the batch itself: `completed` also where some of its runs failed again.
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
     operator: Option<String>,
     reason: Option<String>,
@@ -63,7 +64,8 @@ pub(crate) struct ItemReport {
     failed_run_id: String,
     /// The one that was started in its place.
     run_id: Option<String>,
-    /// `completed`, `failed`, `not_failed` where it runs or is done already, `running`, `not_started`.
+    /// `not_failed` where it runs or is done already.
+    #[schemars(extend("enum" = ["completed", "failed", "not_failed", "running", "not_started"]))]
     outcome: &'static str,
     tenant_id: Option<String>,
     /// Why it failed again.
@@ -195,7 +197,7 @@ impl BatchReport {
     fn table(&self) -> String {
         let mut items: Vec<&ItemReport> = self.items.iter().collect();
         items.sort_by_key(|item| item.rank());
-        let mut table = Table::new(&["workflow", "outcome", ""]);
+        let mut table = Table::new(&["workflow", "outcome", ""]).status(1);
         items.iter().take(SHOWN).for_each(|item| table.push(item.cells()));
         let mut text = table.on(screen::width());
         let more = items.len().saturating_sub(SHOWN);
@@ -246,7 +248,7 @@ impl Report for BatchReport {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         rows.push("batch", &self.name);
-        rows.push("status", stands(self.status, self.stopping, &self.counts));
+        rows.push_status("status", stands(self.status, self.stopping, &self.counts));
         rows.push_some("operator", self.operator.as_ref());
         rows.push_some("reason", self.reason.as_ref());
         rows.push_some("stopped by", self.stopped_by.as_ref());

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use clap_complete::engine::ArgValueCompleter;
 use domain::replay_batch::{BatchName, ItemOutcome, Items, Outcome, ReplayBatchInput, ReplayBatchState, StartRate};
 use domain::untrusted;
 use temporalio_client::Client;
@@ -15,6 +16,7 @@ use super::plan::failed_runs;
 use super::report::{BatchReport, Replayed};
 use super::start::{Named, start};
 use super::{look, show};
+use crate::completions::batch_names;
 use crate::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,7 +41,7 @@ replay --failed` takes those. A batch that runs is left alone (exit code 4).";
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The batch, by its name or its workflow id, or the beginning of it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(batch_names))]
     name: String,
     #[command(flatten)]
     by: By,
@@ -71,7 +73,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let Some(input) = args.rest(&client, &temporal, &found, &state).await? else {
         let batch = BatchReport::new((&client, &temporal), &show::as_run(&found), state).await?;
         output.print(&Replayed { started: false, batch: Some(batch), skipped: Vec::new() });
-        eprintln!("all of it was started; there is nothing to resume");
+        if output == Output::Text {
+            eprintln!("all of it was started; there is nothing to resume");
+        }
         return Ok(Exit::Done);
     };
     if !args.yes && !confirmed(&name, input.items.iter().count())? {

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap_complete::engine::ArgValueCompleter;
+
 use super::look;
 use super::report::BatchReport;
+use crate::completions::batch_names;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ndjson::ReportFile;
@@ -26,7 +29,7 @@ A run that the batch did not wait for is looked up: what is shown of it holds no
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The batch, by its name or its workflow id, or the beginning of it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(batch_names))]
     name: String,
     /// Write one line of JSON for each run into this file
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,6 @@
 //! `tenantry runs batch stop`: has a batch start nothing more.
 
+use clap_complete::engine::ArgValueCompleter;
 use domain::replay_batch::Stop;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,6 +8,7 @@ use temporalio_client::errors::WorkflowInteractionError;
 use workflows::ReplayBatch;
 
 use super::look;
+use crate::completions::batch_names;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
@@ -27,7 +29,7 @@ that is over is left as it is (exit code 4).";
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The batch, by its name or its workflow id, or the beginning of it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(batch_names))]
     name: String,
     /// Who stops it, for the record; without it, your login name
     #[arg(long, value_name = "WHO", value_parser = crate::operator::requester)]

@@ -1,0 +1,188 @@
+//! What every page says in the same way: whose run it is, where it stands, what failed and which
+//! command mends it.
+
+use std::fmt::Display;
+
+use domain::create_tenant::RunError;
+use domain::names::search_attribute;
+use temporalio_workflow::WorkflowContext;
+
+use super::links;
+use crate::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
+
+/// A page, top to bottom: the failure, the commands, the facts, the links.
+///
+/// The facts are a list. The UI shows each line of a paragraph on a line of its own, and another
+/// renderer of markdown would not; both show a list as one.
+pub(crate) struct Page {
+    namespace: String,
+    workflow_id: String,
+    known: [Option<String>; 3],
+    failure: Option<RunError>,
+    mend: Option<String>,
+    facts: Vec<String>,
+}
+
+/// The objects that a run is found by, as [`Page::of`] reads them.
+const OBJECTS: [(&str, &str); 3] = [
+    ("Tenant", search_attribute::TENANT_ID),
+    ("Customer", search_attribute::STRIPE_CUSTOMER_ID),
+    ("Subscription", search_attribute::STRIPE_SUBSCRIPTION_ID),
+];
+
+impl Page {
+    /// The page of this run, with what its search attributes say by now. `no_tenant` stands where they
+    /// name none.
+    pub(crate) fn of<W>(ctx: &WorkflowContext<W>, no_tenant: &str) -> Self {
+        let set = ctx.search_attributes();
+        let known = [TENANT_ID, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID].map(|name| set.get(&name));
+        Self::about(ctx.namespace(), ctx.workflow_id(), known, no_tenant)
+    }
+
+    pub(super) fn about(namespace: &str, workflow_id: &str, known: [Option<String>; 3], no_tenant: &str) -> Self {
+        let (namespace, workflow_id) = (namespace.to_owned(), workflow_id.to_owned());
+        let page = Self { namespace, workflow_id, known, failure: None, mend: None, facts: Vec::new() };
+        let page = if page.known[0].is_none() { page.fact("Tenant", no_tenant) } else { page };
+        page.with_objects()
+    }
+
+    fn with_objects(mut self) -> Self {
+        for ((word, attribute), value) in OBJECTS.into_iter().zip(&self.known) {
+            let link = |value: &String| links::to_runs(&format!("`{value}`"), &self.namespace, attribute, value);
+            self.facts.extend(value.as_ref().map(|value| format!("**{word}** {}", link(value))));
+        }
+        self
+    }
+
+    /// `cus_…`, once that is known.
+    pub(super) fn customer(&self) -> Option<&str> {
+        self.known[1].as_deref()
+    }
+
+    /// `sub_…`, once that is known.
+    pub(super) fn subscription(&self) -> Option<&str> {
+        self.known[2].as_deref()
+    }
+
+    /// One more line of the list.
+    pub(super) fn fact(mut self, word: &str, what: impl Display) -> Self {
+        self.facts.push(format!("**{word}** {what}"));
+        self
+    }
+
+    /// What is done, what is under way, and what comes then.
+    pub(super) fn steps(self, done: &[&str], under_way: Option<&str>, next: &[&str]) -> Self {
+        let page = self.fact("Done", or(done, "nothing yet"));
+        let page = match under_way {
+            Some(step) => page.fact("Under way", step),
+            None => page,
+        };
+        page.fact("Next", or(next, "nothing"))
+    }
+
+    /// What ended the run, with the command that takes it up again once the cause is mended.
+    pub(super) fn failed(mut self, error: Option<&RunError>, mend: Option<String>) -> Self {
+        self.failure = error.cloned();
+        self.mend = mend;
+        self
+    }
+
+    /// The same run once more, with the same input or a corrected one.
+    pub(super) fn replay(&self) -> String {
+        format!("tenantry runs replay {}", shell_word(&self.workflow_id))
+    }
+
+    /// What a batch has not started yet.
+    pub(super) fn resume(&self) -> String {
+        format!("tenantry runs batch resume {}", shell_word(&self.workflow_id))
+    }
+
+    /// The whole page.
+    pub(super) fn markdown(self) -> String {
+        let facts: Vec<_> = self.facts.iter().map(|fact| format!("- {fact}")).collect();
+        let facts = facts.join("\n");
+        let Some(RunError { kind, message }) = &self.failure else { return facts };
+        let why = format!("tenantry runs why {}", shell_word(&self.workflow_id));
+        let commands: Vec<_> = [Some(why), self.mend].into_iter().flatten().collect();
+        let same = format!("All runs that ended in {kind}");
+        [
+            format!("**{kind}** {}", plain(message)),
+            format!("```\n{}\n```", commands.join("\n")),
+            facts,
+            links::to_runs(&same, &self.namespace, search_attribute::FAILURE_KIND, kind),
+        ]
+        .join("\n\n")
+    }
+}
+
+fn or(words: &[&str], none: &str) -> String {
+    if words.is_empty() { none.to_owned() } else { words.join(", ") }
+}
+
+/// A text of others, with nothing in it that markdown would take for its own.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\`*[]<>|".contains(c) {
+            plain.push('\\');
+        }
+        plain.push(if c.is_control() { ' ' } else { c });
+    }
+    plain
+}
+
+/// One word for a shell, also where a caller chose an id with other characters than ours have.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::failure::FailureKind;
+
+    use super::*;
+
+    fn page(workflow_id: &str, known: [Option<&str>; 3]) -> Page {
+        Page::about("default", workflow_id, known.map(|id| id.map(str::to_owned)), "not fixed yet")
+    }
+
+    #[test]
+    fn what_is_known_links_to_its_runs() {
+        let shown = page("w", [None, Some("cus_1"), None]).steps(&[], Some("look"), &["make", "tag"]).markdown();
+        assert_eq!(
+            shown,
+            "- **Tenant** not fixed yet\n\
+             - **Customer** [`cus_1`](/namespaces/default/workflows?query=%60StripeCustomerId%60%3D%22cus_1%22)\n\
+             - **Done** nothing yet\n- **Under way** look\n- **Next** make, tag"
+        );
+    }
+
+    #[test]
+    fn a_failure_stands_first_with_the_commands_and_leads_to_those_like_it() {
+        let error = RunError::new(FailureKind::ConflictError, "correct one of the two");
+        let failed = page("import-subscription-sub_1", [None, None, None]);
+        let replay = failed.replay();
+        assert_eq!(
+            failed.failed(Some(&error), Some(replay)).markdown(),
+            "**ConflictError** correct one of the two\n\n\
+             ```\ntenantry runs why import-subscription-sub_1\ntenantry runs replay import-subscription-sub_1\n```\n\n\
+             - **Tenant** not fixed yet\n\n\
+             [All runs that ended in ConflictError]\
+             (/namespaces/default/workflows?query=%60FailureKind%60%3D%22ConflictError%22)"
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_is_shown_as_they_wrote_it() {
+        assert_eq!(
+            plain("No such price: 'price_1' *now* <b>\n[x](y)"),
+            r"No such price: 'price_1' \*now\* \<b\> \[x\](y)"
+        );
+        assert_eq!(shell_word("create-tenant-cus_1"), "create-tenant-cus_1");
+        assert_eq!(shell_word("a $(b) 'c'"), r"'a $(b) '\''c'\'''");
+    }
+}
