@@ -106,8 +106,8 @@ fn what_failed_again_stays_listed_with_its_new_reason() -> Result<()> {
     let world = World::named("batch-again").start()?;
     let sold = failed(&world, 2)?;
     // A second item, so that nobody can tell which one counts licences.
-    let price = world.stripe.price()?;
-    world.stripe.make("/subscription_items", &[("subscription", &sold[1].subscription), ("price", &price)])?;
+    let (of, price) = (&sold[1].subscription, world.stripe.price()?);
+    let extra = world.stripe.make("/subscription_items", &[("subscription", of), ("price", &price)])?;
     let said = replay(&world, &["--name", "again"])?.exits(1)?;
     let lost = id(&sold[1]);
     ensure!(said.stdout.contains("1 completed, 1 failed again"), "{}", said.stdout);
@@ -115,19 +115,18 @@ fn what_failed_again_stays_listed_with_its_new_reason() -> Result<()> {
     let listed = world.tenantry(&["runs", "list", "--failed", "--output", "json"])?.exits(0)?;
     let listed = document(&listed.stdout)?;
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "{listed}");
-    assert_eq!(
-        (&listed["runs"][0]["workflow_id"], &listed["runs"][0]["failure_kind"]),
-        (&json!(lost), &json!("AmbiguousSubscription"))
-    );
+    let run = &listed["runs"][0];
+    assert_eq!((&run["workflow_id"], &run["failure_kind"]), (&json!(lost), &json!("AmbiguousSubscription")));
     let shown = batch(&world, &["show", "again"])?;
-    let item =
-        &shown["items"].as_array().and_then(|items| items.iter().find(|one| one["outcome"] == "failed").cloned());
-    let item = item.clone().context("one failed")?;
+    let items = shown["items"].as_array().context("a list")?;
+    let item = items.iter().find(|item| item["outcome"] == "failed").context("one failed")?;
     assert_eq!((&item["workflow_id"], &item["failure"]["kind"]), (&json!(lost), &json!("AmbiguousSubscription")));
-    // One operator started it, so the other's batch of the same name is none.
+    // A name is given once.
     let taken = replay(&world, &["--name", "again"])?.exits(4)?;
     ensure!(taken.stderr.contains("tenantry runs batch show again"), "{}", taken.stderr);
-    Ok(())
+    world.stripe.delete(&format!("/subscription_items/{extra}"))?;
+    replay(&world, &[])?.exits(0)?;
+    wait_for(&world, "Completed", 2)
 }
 
 /// Starts a run that cannot succeed.
