@@ -61,7 +61,7 @@ impl AtWork {
             Ok(self.child.try_wait()?.map(|status| status.code()))
         })?;
         let (stdout, stderr) = (self.said("stdout")?, self.said("stderr")?);
-        Ok(Said { command: self.command.clone(), code, stdout, stderr })
+        Ok(Said { command: format!("tenantry {}", self.command), code, stdout, stderr })
     }
 
     fn said(&self, stream: &str) -> Result<String> {

@@ -6,6 +6,7 @@
 //! what came of it; how that is done stands here and nowhere else. Everything blocks.
 
 mod at_work;
+mod browser;
 mod bulk;
 mod deliveries;
 mod double;
@@ -15,12 +16,14 @@ mod line;
 mod run;
 mod said;
 mod servers;
+mod shell;
 mod shim;
 mod stripe_cli;
 mod worker;
 mod world;
 
 pub use at_work::AtWork;
+pub use browser::Browser;
 pub use deliveries::{Delivery, Endpoint};
 pub use double::{Double, Limit, Purchase, Request, SECRET_KEY};
 pub use imports::Outcome;

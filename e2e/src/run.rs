@@ -90,6 +90,14 @@ impl Run {
         Ok(text)
     }
 
+    /// What its steps say in the Temporal UI beside their names, in the order in which they were begun.
+    pub fn summaries(&self) -> Result<Vec<String>> {
+        let events = self.events()?;
+        let begun = events.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
+        let summaries = begun.map(|event| payload(&event["userMetadata"]["summary"]).unwrap_or_default());
+        Ok(summaries.map(|summary| summary.as_str().unwrap_or_default().to_owned()).collect())
+    }
+
     /// How many events of a type its history has.
     pub fn count_events(&self, kind: &str) -> Result<usize> {
         Ok(self.events()?.iter().filter(|event| event["eventType"] == kind).count())

@@ -1,4 +1,4 @@
-//! What `tenantry` answers on the command line.
+//! What a command answers.
 
 use anyhow::{Result, ensure};
 
@@ -16,13 +16,7 @@ pub struct Said {
 impl Said {
     /// Fails unless the exit code is that.
     pub fn exits(self, code: i32) -> Result<Self> {
-        ensure!(
-            self.code == Some(code),
-            "`tenantry {}` exits {:?}, not {code}: {}",
-            self.command,
-            self.code,
-            self.everything()
-        );
+        ensure!(self.code == Some(code), "`{}` exits {:?}, not {code}: {}", self.command, self.code, self.everything());
         Ok(self)
     }
 

@@ -65,6 +65,7 @@ pub struct WorldBuilder {
     private_postgres: bool,
     untaught_temporal: bool,
     private_temporal: bool,
+    temporal_with_ui: bool,
     claimed: bool,
 }
 
@@ -100,6 +101,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Gives it a Temporal of its own that has a UI, and no runs but the world's.
+    pub fn temporal_with_ui(mut self) -> Self {
+        self.temporal_with_ui = true;
+        self
+    }
+
     /// Makes it, without a worker.
     pub fn without_worker(self) -> Result<World> {
         let postgres = match self.private_postgres {
@@ -108,11 +115,7 @@ impl WorldBuilder {
         };
         let database_url = database(&postgres, &self.name)?;
         let account = format!("acct_{}", self.name.replace('-', ""));
-        let (private_temporal, temporal) = match (self.private_temporal, self.untaught_temporal) {
-            (true, _) => PrivateTemporal::start(&self.name).map(|(own, temporal)| (Some(own), temporal))?,
-            (false, true) => (None, untaught_temporal(&self.name)?),
-            (false, false) => (None, shared::temporal()?),
-        };
+        let (private_temporal, temporal) = self.temporal()?;
         let world = World {
             temporal,
             private_temporal,
@@ -129,6 +132,25 @@ impl WorldBuilder {
             world.claim(&account, false)?;
         }
         Ok(world)
+    }
+
+    fn temporal(&self) -> Result<(Option<PrivateTemporal>, &'static Temporal)> {
+        if self.private_temporal {
+            return PrivateTemporal::start(&self.name).map(|(own, temporal)| (Some(own), temporal));
+        }
+        if !self.untaught_temporal && !self.temporal_with_ui {
+            return Ok((None, shared::temporal()?));
+        }
+        let log = scratch::folder(&self.name)?.join("temporal.log");
+        let mut options = TemporalOptions::new(ports::free()?, &log);
+        if self.untaught_temporal {
+            options.search_attributes.clear();
+        }
+        if self.temporal_with_ui {
+            options.ui_port = Some(ports::free()?);
+        }
+        // It lives as long as this process, as the shared one does.
+        Ok((None, Box::leak(Box::new(Temporal::start(options)?))))
     }
 
     /// Makes it and starts its worker.
@@ -155,13 +177,6 @@ fn database(postgres: &Db, name: &str) -> Result<String> {
         *made = true;
     }
     postgres.copy_database("template_world", &database)
-}
-
-/// It lives as long as this process, as the shared one does.
-fn untaught_temporal(name: &str) -> Result<&'static Temporal> {
-    let log = scratch::folder(name)?.join("temporal.log");
-    let options = TemporalOptions { search_attributes: Vec::new(), ..TemporalOptions::new(ports::free()?, &log) };
-    Ok(Box::leak(Box::new(Temporal::start(options)?)))
 }
 
 fn migrate(url: &str) -> Result<()> {
@@ -285,7 +300,7 @@ impl World {
         tenantry.args(args).envs(self.environment()).envs(settings.iter().copied()).current_dir(&self.dir);
         let output = tenantry.output()?;
         Ok(Said {
-            command: args.join(" "),
+            command: format!("tenantry {}", args.join(" ")),
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout)?,
             stderr: String::from_utf8(output.stderr)?,

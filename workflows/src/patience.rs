@@ -3,6 +3,9 @@
 //! Transient trouble is waited out: Stripe, the network and Postgres come back. One try is
 //! short, so that a killed worker costs seconds. Whether a failure is permanent is decided
 //! beside each error, not here.
+//!
+//! A step's summary stands beside its name in the Temporal UI. It names what the step is about, so it
+//! is made and never a literal: six hundred that say the same say nothing.
 
 use std::time::Duration;
 
@@ -20,34 +23,34 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A step that asks Postgres.
-pub(crate) fn database(summary: impl Into<String>) -> ActivityOptions {
-    patient(Duration::from_secs(5), SEVEN_DAYS, summary.into())
+pub(crate) fn database(summary: String) -> ActivityOptions {
+    patient(Duration::from_secs(5), SEVEN_DAYS, summary)
 }
 
 /// A step that asks Postgres many times.
-pub(crate) fn long_database(summary: impl Into<String>) -> ActivityOptions {
-    patient(ONE_TRY, SEVEN_DAYS, summary.into())
+pub(crate) fn long_database(summary: String) -> ActivityOptions {
+    patient(ONE_TRY, SEVEN_DAYS, summary)
 }
 
 /// A step that asks Stripe.
-pub(crate) fn stripe(summary: impl Into<String>) -> ActivityOptions {
+pub(crate) fn stripe(summary: String) -> ActivityOptions {
     stripe_after(Duration::ZERO, summary)
 }
 
 /// The same, where an earlier run has tried for so long already.
-pub(crate) fn stripe_after(tried: Duration, summary: impl Into<String>) -> ActivityOptions {
-    patient(ONE_TRY, SEVEN_DAYS.saturating_sub(tried).max(ONE_TRY), summary.into())
+pub(crate) fn stripe_after(tried: Duration, summary: String) -> ActivityOptions {
+    patient(ONE_TRY, SEVEN_DAYS.saturating_sub(tried).max(ONE_TRY), summary)
 }
 
 /// A step that writes at Stripe what must not happen twice, where others before it have taken some
 /// of the time that all of them have.
-pub(crate) fn stripe_write(spent: Duration, summary: impl Into<String>) -> ActivityOptions {
-    patient(ONE_TRY, TWENTY_HOURS.saturating_sub(spent).max(ONE_TRY), summary.into())
+pub(crate) fn stripe_write(spent: Duration, summary: String) -> ActivityOptions {
+    patient(ONE_TRY, TWENTY_HOURS.saturating_sub(spent).max(ONE_TRY), summary)
 }
 
 /// A step that asks Stripe so that the end of a run can say what is there.
-pub(crate) fn last_look(summary: impl Into<String>) -> ActivityOptions {
-    patient(ONE_TRY, ONE_HOUR, summary.into())
+pub(crate) fn last_look(summary: String) -> ActivityOptions {
+    patient(ONE_TRY, ONE_HOUR, summary)
 }
 
 /// The same, ended when `token` is cancelled too.

@@ -39,14 +39,18 @@ fn cargo(folder: &Path, target: &Path) -> Command {
         None | Some("debug") => {}
         Some(profile) => drop(cargo.args(["--profile", profile])),
     }
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_about_a_package)) {
-        cargo.env_remove(name);
-    }
+    forget_the_package(&mut cargo);
     cargo
 }
 
-/// What `cargo run` and `cargo test` tell about the package that runs. ring's build script asks to
-/// be run again when they change, and would take all of TLS with it on every build.
+/// Takes away what `cargo run` and `cargo test` tell about the package that runs. ring's build script
+/// asks to be run again when that changes, and would take all of TLS with it on every build.
+pub fn forget_the_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_about_a_package)) {
+        command.env_remove(name);
+    }
+}
+
 fn is_about_a_package(variable: &str) -> bool {
     let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
     prefixes.iter().any(|prefix| variable.starts_with(prefix)) || variable == "OUT_DIR"

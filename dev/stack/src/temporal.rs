@@ -77,6 +77,11 @@ impl Temporal {
         format!("127.0.0.1:{}", self.options.port)
     }
 
+    /// Where its UI answers, if it has one.
+    pub fn ui(&self) -> Option<String> {
+        self.options.ui_port.map(|port| format!("http://127.0.0.1:{port}"))
+    }
+
     /// The server's process.
     pub fn process(&self) -> &Process {
         &self.process

@@ -90,6 +90,11 @@ impl Double {
         Ok(Limit { admitted: count("admitted")?, refused: count("refused")?, peak: count("peak")? })
     }
 
+    /// Has a key expire, as one does that was rolled: it is answered 401 from now on.
+    pub fn expire_key(&self, key: &str) -> Result<()> {
+        self.admin("POST", "/keys/expire", &json!({"key": key})).map(drop)
+    }
+
     /// Moves the double's clock on.
     pub fn advance(&self, secs: u64) -> Result<()> {
         self.admin("POST", "/clock", &json!({"advance_secs": secs})).map(drop)

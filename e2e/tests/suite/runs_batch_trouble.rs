@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::World;
 use serde_json::Value;
 
@@ -62,24 +62,18 @@ fn whoever_leaves_or_comes_late_changes_nothing() -> Result<()> {
     // Its drop is SIGKILL.
     drop(bob);
     let carol = command("carol", "3")?.ended()?;
-    let names = ["ann", "bob", "carol"];
+    // The last may have found nothing left.
+    let found_some = !carol.stdout.contains("no failed runs fit");
+    let names = ["ann", "bob", "carol"].into_iter().filter(|name| *name != "carol" || found_some);
     let mut completed = 0;
     for name in names {
-        let shown = wait_until(&world, name, "the batch to end", |shown| shown["status"] == "completed");
-        // The last may have found nothing left.
-        let Ok(shown) = shown else { continue };
+        let shown = wait_until(&world, name, "the batch to end", |shown| shown["status"] == "completed")?;
         let of = |field: &str| shown["counts"][field].as_u64().unwrap_or_default();
         ensure!(of("completed") + of("not_failed") == of("items"), "{name}: {}", shown["counts"]);
         completed += of("completed");
     }
     ensure!(completed == MANY, "{completed} were completed by somebody: {}", carol.everything());
-    assert_onboarded_once(&world, &sold)?;
-    // Who was told that all had been taken was told so by the exit code.
-    let shown = batch(&world, &["list"])?;
-    for one in shown["batches"].as_array().context("a list")? {
-        ensure!(one["counts"]["failed"] == 0, "{one}");
-    }
-    Ok(())
+    assert_onboarded_once(&world, &sold)
 }
 
 #[test]

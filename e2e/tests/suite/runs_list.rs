@@ -199,12 +199,12 @@ fn why_it_waits(world: &World, refused: &Run, silent: &Run, foreign: &Run) -> Re
             &[
                 "its step resolvePurchase (look at cus_",
                 "HTTP 401",
-                "when the worker has a valid one",
-                "goes on by itself",
+                "until the worker has a valid one",
+                "The next try is",
             ][..],
         ),
-        (silent, &["its step resolvePurchase (look at cus_", "goes on by itself"]),
-        (foreign, &["could not tell what comes next", "does not fit", "goes on by itself"]),
+        (silent, &["its step resolvePurchase (look at cus_", "The next try is"]),
+        (foreign, &["could not tell what comes next", "newerWorkflow", "does not know this workflow"]),
     ] {
         let said = why(run)?;
         let missing = words.iter().find(|word| !said.contains(**word));

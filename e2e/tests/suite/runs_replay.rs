@@ -178,13 +178,12 @@ fn what_cannot_be_is_refused_before_anything_starts() -> Result<()> {
 fn each_type_is_started_again_in_its_own_way() -> Result<()> {
     let world = World::named("replay-types").start()?;
     let tenant = world.tenant_with(10)?;
-    let import = json!({
-        "tenant_id": "44444444-4444-4444-8444-444444444444",
-        "stripe_subscription_id": tenant.purchase.subscription,
-    });
-    let import_id = format!("import-subscription-{}", tenant.purchase.subscription);
-    let run = world.start_workflow("importSubscriptionWorkflow", &import_id, "AllowDuplicate", &import.to_string())?;
-    assert_eq!(run.failure()?.0, "TenantNotFound");
+    let (nobody, subscription) = ("44444444-4444-4444-8444-444444444444", &tenant.purchase.subscription);
+    let import_id = format!("import-subscription-{subscription}");
+    world
+        .tenantry(&["import", "subscription", "--tenant", nobody, "--subscription", subscription, "--wait"])?
+        .exits(1)?;
+    assert_eq!(world.run(&import_id).failure()?.0, "TenantNotFound");
     let said = replay(&world, &import_id, &["--set", "client_name=Ann", "--yes"])?.exits(2)?;
     ensure!(said.stderr.contains("importSubscriptionWorkflow has no field client_name"), "{}", said.stderr);
     let set = format!("tenant_id={}", tenant.id);

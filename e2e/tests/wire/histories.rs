@@ -16,9 +16,11 @@ use temporalio_client::{
     WorkflowHistory,
 };
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncStripeCustomers, SyncSubscription};
+use workflows::{
+    ChangeLicense, CreateTenant, ImportSubscription, Reconcile, ReplayBatch, SyncStripeCustomers, SyncSubscription,
+};
 
-use crate::{import_customers_runs, import_runs, license_runs, reconcile_runs, sync_runs};
+use crate::{import_customers_runs, import_runs, license_runs, reconcile_runs, replay_batch_runs, sync_runs};
 
 /// What a history is called, the id of its workflow, and of its run if it is not the latest.
 pub(crate) type Named = Vec<(&'static str, String, Option<String>)>;
@@ -127,6 +129,12 @@ fn imports_of_all() -> Result<(Vec<World>, Named)> {
     Ok((vec![world], all))
 }
 
+fn batches() -> Result<(Vec<World>, Named)> {
+    let world = named("histories-batch").start()?;
+    let all = replay_batch_runs::runs(&world)?;
+    Ok((vec![world], all))
+}
+
 fn imports_of_one() -> Result<(Vec<World>, Named)> {
     let world = named("histories-import").start()?;
     let all = import_runs::runs(&world)?;
@@ -157,6 +165,11 @@ async fn todays_changes_of_licences_and_the_recorded_ones_replay() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn todays_imports_of_customers_and_the_recorded_ones_replay() -> Result<()> {
     replay_all("sync_stripe_customers", imports_of_all).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn todays_batches_and_the_recorded_ones_replay() -> Result<()> {
+    replay_all("replay_batch", batches).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +222,8 @@ async fn a_run_that_took_another_way_does_not_replay() -> Result<()> {
     Ok(())
 }
 
-async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
+/// Has this build's workflows take the way of each, and names the first that does not fit.
+pub(crate) async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
     for (name, bytes) in histories {
         let options = WorkflowReplayerOptions::new()
             .register_workflow::<CreateTenant>()?
@@ -217,6 +231,7 @@ async fn replay(histories: Vec<(String, Vec<u8>)>) -> Result<()> {
             .register_workflow::<SyncSubscription>()?
             .register_workflow::<ChangeLicense>()?
             .register_workflow::<Reconcile>()?
+            .register_workflow::<ReplayBatch>()?
             .register_workflow::<SyncStripeCustomers>()?;
         let replayer = WorkflowReplayer::new(options.build())?;
         let result = replayer.replay_workflow(WorkflowHistory::from_json(&bytes)?).await;
@@ -241,13 +256,15 @@ fn folder() -> std::path::PathBuf {
     workspace::root().join("e2e/histories")
 }
 
-async fn client(address: &str) -> Result<Client> {
+/// A client of a server without TLS or key.
+pub(crate) async fn client(address: &str) -> Result<Client> {
     let target: Url = format!("http://{address}").parse()?;
     let connection = Connection::connect(ConnectionOptions::new(target).build()).await?;
     Ok(Client::new(connection, ClientOptions::new("default").build())?)
 }
 
-async fn fetch(client: &Client, workflow_id: &str, run_id: Option<String>) -> Result<Vec<u8>> {
+/// A run's history, in the SDK's own words.
+pub(crate) async fn fetch(client: &Client, workflow_id: &str, run_id: Option<String>) -> Result<Vec<u8>> {
     let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(workflow_id).maybe_run_id(run_id);
     let info = info.build();
     let handle = info.bind_untyped(client.clone());

@@ -7,4 +7,6 @@ mod import_runs;
 mod license_runs;
 mod names;
 mod reconcile_runs;
+mod replay_batch_runs;
 mod sync_runs;
+mod under_way;

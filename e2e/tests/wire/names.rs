@@ -11,7 +11,9 @@ use domain::import_subscription::ImportStep;
 use domain::names;
 use stack::workspace;
 use temporalio_common::{QueryDefinition, SignalDefinition, WorkflowDefinition};
-use workflows::{ChangeLicense, CreateTenant, ImportSubscription, Reconcile, SyncStripeCustomers, SyncSubscription};
+use workflows::{
+    ChangeLicense, CreateTenant, ImportSubscription, Reconcile, ReplayBatch, SyncStripeCustomers, SyncSubscription,
+};
 
 const LISTED: &str = include_str!("names.txt");
 
@@ -39,6 +41,9 @@ fn what_is_named_twice_is_named_the_same() {
     assert_eq!(WorkflowDefinition::name(&SyncSubscription::run), names::workflow::SYNC_SUBSCRIPTION);
     assert_eq!(WorkflowDefinition::name(&Reconcile::run), names::workflow::RECONCILE);
     assert_eq!(QueryDefinition::name(&Reconcile::state), names::query::STATE);
+    assert_eq!(WorkflowDefinition::name(&ReplayBatch::run), names::workflow::REPLAY_BATCH);
+    assert_eq!(QueryDefinition::name(&ReplayBatch::state), names::query::STATE);
+    assert_eq!(SignalDefinition::name(&ReplayBatch::stop), names::signal::STOP);
     assert_eq!(WorkflowDefinition::name(&ChangeLicense::run), names::workflow::CHANGE_LICENSE_COUNT);
     assert_eq!(WorkflowDefinition::name(&ImportSubscription::run), names::workflow::IMPORT_SUBSCRIPTION);
     assert_eq!(WorkflowDefinition::name(&SyncStripeCustomers::run), names::workflow::SYNC_STRIPE_CUSTOMERS);

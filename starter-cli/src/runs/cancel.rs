@@ -73,10 +73,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     request(&client, &temporal, &found, &args.reason).await?;
     say_what_is_under_way(&found, output);
     let run = handle(&client, &temporal, &found.workflow_id, Some(&found.run_id));
-    let standing = async || match state(&client, &temporal, &found).await {
-        Some(_) => Some("the step under way ends first"),
-        None => None,
-    };
+    let standing = async || state(&client, &temporal, &found).await.map(|_| "the step under way ends first");
     let limit = args.timeout.map(|secs| Duration::from_secs(secs.into()));
     wait::until_ended(&run, &temporal, limit, standing).await?;
     conclude(&client, &temporal, &found, &args.reason, output).await

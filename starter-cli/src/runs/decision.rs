@@ -85,7 +85,7 @@ pub(super) fn refuse_undecided(input: &ReplayInput) -> Result<(), Failure> {
     if input.from.is_some() {
         return Ok(());
     }
-    let message = "the change failed before it was known which number of licences it was decided on";
+    let message = "nothing says which number of licences the change was decided on";
     let next = format!("look at `tenantry license show {}`, and add --set from=N", input.tenant_id);
     Err(Failure::new(Exit::Usage, message, next))
 }

@@ -72,10 +72,9 @@ pub(super) fn meaning(kind: FailureKind) -> (Again, &'static str) {
         FailureKind::StripeUnavailable => {
             (Again::ByItself, "Stripe, or the way to it, does not answer as it should, and that is waited out.")
         }
-        FailureKind::StripeUnauthorized => (
-            Again::ByItself,
-            "A key that was rolled fails no run: all of them wait, and go on when the worker has a valid one.",
-        ),
+        FailureKind::StripeUnauthorized => {
+            (Again::ByItself, "A key that was rolled fails no run: they wait until the worker has a valid one.")
+        }
         FailureKind::DatabaseUnavailable => {
             (Again::ByItself, "Postgres, or the way to it, does not answer as it should, and that is waited out.")
         }

@@ -15,7 +15,7 @@ use temporalio_common::search_attributes::SearchAttributeKey;
 use workflows::search_attributes::{FAILURE_KIND, STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, TENANT_ID};
 
 use super::filter::Filter;
-use super::stuck::Stuck;
+use super::stuck::{Stuck, WORKFLOW_TASK};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::run::{STATUSES, is_about_the_namespace, status};
@@ -154,6 +154,17 @@ impl FoundRun {
             stuck,
             link: temporal.link(described.id(), described.run_id()),
         }
+    }
+}
+
+impl FoundRun {
+    /// The same, with what only its history says: the server's description begins anew with each try
+    /// to decide what comes next.
+    pub(super) fn since(mut self, undecided_since: Option<DateTime<Utc>>) -> Self {
+        if let Some(stuck) = self.stuck.as_mut().filter(|stuck| stuck.activity == WORKFLOW_TASK) {
+            stuck.since = undecided_since.unwrap_or(stuck.since);
+        }
+        self
     }
 }
 

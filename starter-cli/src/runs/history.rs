@@ -32,6 +32,8 @@ pub(crate) struct History {
     pub(crate) goes_on_from: Option<String>,
     /// Why a worker cannot decide what comes next, since it last could.
     pub(crate) undecided: Option<FailedWith>,
+    /// Since when it cannot.
+    pub(crate) undecided_since: Option<DateTime<Utc>>,
 }
 
 /// One thing that a run had done: a step, or a run of its own.
@@ -40,7 +42,7 @@ pub(crate) struct Step {
     pub(crate) name: String,
     /// What it is about, as in the Temporal UI.
     pub(crate) about: Option<String>,
-    /// 0 where the server does not say.
+    /// How many were begun; 0 also where the server does not say.
     pub(crate) tries: i32,
     pub(crate) scheduled_at: Option<DateTime<Utc>>,
     /// When the last try began.
@@ -129,7 +131,8 @@ impl Step {
             // It ended between the two looks.
             return;
         }
-        self.tries = pending.attempt;
+        // One that waits for its next try has not begun it.
+        self.tries = if pending.is_started { pending.attempt } else { pending.attempt - 1 };
         self.started_at = pending.started_at;
         self.outcome = match (pending.is_started, &pending.last_error) {
             (true, _) => Outcome::Running,

@@ -64,14 +64,16 @@ impl Reader {
             }
             Attributes::WorkflowExecutionTerminatedEventAttributes(told) => self.history.reason = filled(told.reason),
             Attributes::WorkflowTaskFailedEventAttributes(told) => {
-                let cause = told.cause();
-                self.history.undecided = Some(undecided(cause, told.failure.as_ref()));
+                let failed_with = undecided(told.cause(), told.failure.as_ref());
+                self.undecided(failed_with, at);
             }
             Attributes::WorkflowTaskTimedOutEventAttributes(_) => {
                 let message = "the worker that took it did not answer".to_owned();
-                self.history.undecided = Some(FailedWith { kind: None, message });
+                self.undecided(FailedWith { kind: None, message }, at);
             }
-            Attributes::WorkflowTaskCompletedEventAttributes(_) => self.history.undecided = None,
+            Attributes::WorkflowTaskCompletedEventAttributes(_) => {
+                (self.history.undecided, self.history.undecided_since) = (None, None);
+            }
             other => self.take_of_child(event.event_id, at, other),
         }
     }
@@ -110,6 +112,11 @@ impl Reader {
             }
             _ => {}
         }
+    }
+
+    fn undecided(&mut self, failed_with: FailedWith, at: Option<DateTime<Utc>>) {
+        self.history.undecided = Some(failed_with);
+        self.history.undecided_since = self.history.undecided_since.or(at);
     }
 
     fn begin(&mut self, event: i64, step: Step) {

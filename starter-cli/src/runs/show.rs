@@ -90,9 +90,10 @@ impl Shown {
         temporal: &TemporalConfig,
         described: &WorkflowExecutionDescription,
     ) -> Result<Self, Failure> {
-        let History { input, steps, result, failure, reason, .. } = History::read(client, temporal, described).await?;
+        let history = History::read(client, temporal, described).await?;
+        let History { input, steps, result, failure, reason, undecided_since, .. } = history;
         Ok(Self {
-            run: FoundRun::new(described, temporal),
+            run: FoundRun::new(described, temporal).since(undecided_since),
             summary: described.static_summary().map(str::to_owned),
             input,
             steps,
@@ -189,7 +190,8 @@ impl Shown {
 fn push_fields(rows: &mut Rows, label: &'static str, value: Option<&Value>) {
     let Some(value) = value else { return };
     let Value::Object(fields) = value else { return rows.push(label, value.to_string()) };
-    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let told = fields.iter().filter(|(_, value)| !is_empty(value));
     for (n, (name, value)) in told.enumerate() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         rows.push(if n == 0 { label } else { "" }, format!("{name}: {value}"));

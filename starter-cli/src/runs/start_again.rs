@@ -20,8 +20,8 @@ use workflows::search_attributes::{STRIPE_CUSTOMER_ID, STRIPE_SUBSCRIPTION_ID, T
 
 use super::found::{FoundRun, handle, not_answered};
 use crate::failure::Failure;
+use crate::operator::login;
 use crate::run::Run;
-use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 
 /// The new run; none where the latest one did not fail, or somebody else was faster.
@@ -92,8 +92,7 @@ fn payload(value: &impl Serialize) -> Payload {
 /// Who the server says has asked for something: a login, where there is one, and a program.
 pub(super) fn identity(client: &Client) -> String {
     let program = client.connection().identity().to_owned();
-    let login = ["USER", "LOGNAME"].into_iter().find_map(lookup);
-    login.map_or_else(|| program.clone(), |login| format!("{login}, {program}"))
+    login().map_or_else(|| program.clone(), |login| format!("{}, {program}", login.as_str()))
 }
 
 async fn started_by(

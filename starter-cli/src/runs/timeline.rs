@@ -39,14 +39,10 @@ impl Step {
     pub(super) fn stands_at(&self) -> String {
         let next = self.next_try_at.map_or_else(String::new, |at| format!(" until {}", at.format("%H:%M:%SZ")));
         let error = match self.outcome {
-            Outcome::Done => None,
-            Outcome::Waiting
-            | Outcome::Running
-            | Outcome::Retrying
-            | Outcome::Failed
-            | Outcome::TimedOut
-            | Outcome::Cancelled
-            | Outcome::Abandoned => self.last_error.as_ref(),
+            Outcome::Done | Outcome::Waiting | Outcome::Running => None,
+            Outcome::Retrying | Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled | Outcome::Abandoned => {
+                self.last_error.as_ref()
+            }
         };
         let error = error.map_or_else(String::new, |error| format!(": {}", error.line()));
         format!("{}{next}{error}", self.outcome.as_str())

@@ -49,7 +49,7 @@ impl Case<'_> {
         let failure = self.history.failure.as_ref().unwrap_or(&unnamed);
         let step = self.failed_step(&failure.message).cloned();
         let place = step.as_ref().map_or_else(|| "before its first step".to_owned(), at_the_step);
-        let message = failure.message.trim_end_matches('.');
+        let message = without_the_answer(&failure.message).trim_end_matches('.');
         let kind = failure.kind.as_deref().and_then(kind_of);
         let (again, meaning) = match (kind, &failure.kind) {
             (Some(kind), _) => {
@@ -87,25 +87,20 @@ impl Case<'_> {
         let step = self.history.steps.iter().rev().find(|step| step.ended_at.is_none() && step.name == stuck.activity);
         let place =
             step.map_or_else(|| format!("its step {}", stuck.activity), |step| format!("its step {}", step.named()));
-        let what = format!(
-            "The {} has not got past {place} since {}, {} ago; it is at try {}.",
-            self.noun(),
-            time(stuck.since),
-            age(stuck.since),
-            stuck.attempt
-        );
+        let tried = match stuck.next_try_at {
+            Some(_) => format!("tried {} times so far", stuck.attempt - 1),
+            None => format!("at try {}", stuck.attempt),
+        };
+        let (noun, since, ago) = (self.noun(), time(stuck.since), age(stuck.since));
+        let what = format!("The {noun} has not got past {place} since {since}, {ago} ago, {tried}.");
         let last = stuck.last_error.as_ref().map_or_else(
             || "No worker has taken it up: none runs, or none has room.".to_owned(),
             |error| format!("The last try ended with: {}.", error.trim_end_matches('.')),
         );
         let meaning = stuck.kind.as_deref().and_then(kind_of).map(|kind| meaning(kind).1.to_owned());
         let goes_on = match (stuck.next_try_at, &stuck.last_error) {
-            (Some(at), _) => {
-                format!("It is tried again at {}, and goes on by itself; it is not to be started again.", time(at))
-            }
-            (None, Some(_)) => {
-                "Another try is under way, and it goes on by itself; it is not to be started again.".to_owned()
-            }
+            (Some(at), _) => format!("The next try is at {}; it is not to be started again.", time(at)),
+            (None, Some(_)) => "The next try is under way; it is not to be started again.".to_owned(),
             (None, None) => "It goes on by itself as soon as one does.".to_owned(),
         };
         let sentences = [Some(what), Some(last), meaning, Some(goes_on)].into_iter().flatten().collect();
@@ -115,22 +110,17 @@ impl Case<'_> {
     /// No step is under way, and no worker says which comes next.
     fn undecided(&self, stuck: &Stuck) -> Verdict {
         let since = format!("since {}, {} ago", time(stuck.since), age(stuck.since));
+        let noun = self.noun();
         let (what, next) = match &self.history.undecided {
             Some(failure) => (
                 format!(
-                    "A worker could not tell what comes next in the {}, {since}, and this is try {}: {}. The code \
-                     that runs now does not fit what the run has done so far, as after a deploy that changed the \
-                     workflow.",
-                    self.noun(),
+                    "A worker could not tell what comes next in the {noun}, {since}, at try {}: {}.",
                     stuck.attempt,
                     failure.line().trim_end_matches('.')
                 ),
-                "It goes on by itself once the workers run the earlier code again, or one that keeps to it (patched).",
+                if failure.kind.as_deref() == Some(NONDETERMINISM) { CHANGED } else { UNABLE },
             ),
-            None => (
-                format!("The {} waits for a worker to say what comes next, {since}, and none has.", self.noun()),
-                "It goes on by itself as soon as a worker that knows it runs.",
-            ),
+            None => (format!("The {noun} waits for a worker to say what comes next, {since}, and none has."), AWAY),
         };
         let sentences = vec![what, next.to_owned()];
         Verdict { sentences, again: Again::ByItself, next: "tenantry doctor".to_owned(), step: None }
@@ -221,8 +211,25 @@ impl Case<'_> {
     }
 }
 
+/// A worker's code decides otherwise than the history says that it did.
+const NONDETERMINISM: &str = "NON_DETERMINISTIC_ERROR";
+const CHANGED: &str = "The code that runs now does not fit what the run has done so far, as after a deploy that changed \
+                       the workflow. It goes on by itself once the workers run the earlier code again, or one that \
+                       keeps to it (patched).";
+const UNABLE: &str = "The build that runs now does not know this workflow, or stumbles over it. It goes on by itself once \
+                      the workers run a build that does.";
+const AWAY: &str = "It goes on by itself as soon as a worker that knows it runs.";
+
 /// More steps than any onboarding has are counted.
 const NAMED_MAX: usize = 8;
+
+/// Without Stripe's answer word for word at its end, which `runs show` has.
+fn without_the_answer(message: &str) -> &str {
+    match message.rsplit_once(" (") {
+        Some((said, answer)) if answer.contains(": HTTP ") => said,
+        Some(_) | None => message,
+    }
+}
 
 fn at_the_step(step: &Step) -> String {
     let tries = if step.tries > 1 { format!(", after {} tries", step.tries) } else { String::new() };
@@ -257,6 +264,13 @@ mod tests {
         let verdict = judge(&FoundRun::of_test("id_1", "newerWorkflow", "failed"), &history);
         assert!(verdict.sentences.join(" ").contains("so it cannot judge it"), "{verdict:?}");
         assert_eq!(verdict.next, "tenantry runs show id_1");
+    }
+
+    #[test]
+    fn of_an_answer_of_stripes_the_words_are_enough() {
+        let said = "sub_1 does not exist; correct it (GET /v1/subscriptions/sub_1: HTTP 404 resource_missing)";
+        assert_eq!(without_the_answer(said), "sub_1 does not exist; correct it");
+        assert_eq!(without_the_answer("it failed (last: no)"), "it failed (last: no)");
     }
 
     #[test]

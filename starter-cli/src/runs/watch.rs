@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use chrono::Utc;
 use indicatif::{ProgressBar, ProgressStyle};
 use temporalio_client::{Client, WorkflowExecutionDescription, WorkflowExecutionStatus};
 
@@ -12,7 +13,7 @@ use super::history::{History, Outcome, Step};
 use super::next_command::word;
 use super::resolve::Which;
 use super::show::Shown;
-use super::timeline::spell;
+use super::timeline::{clock, spell};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -185,14 +186,22 @@ impl Lines {
     }
 }
 
+/// A step that has ended says when; of one that has not, it is news.
 fn line(step: &Step) -> String {
-    let at = step.ended_at.or(step.started_at).or(step.scheduled_at).map(super::timeline::clock).unwrap_or_default();
+    let at = clock(step.ended_at.unwrap_or_else(Utc::now));
     let tries = match (step.tries, step.outcome) {
         (..=1, _) => String::new(),
-        (tries, Outcome::Waiting | Outcome::Running | Outcome::Retrying) => format!(", try {tries}"),
-        (tries, Outcome::Done | Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled | Outcome::Abandoned) => {
-            format!(", {tries} tries")
-        }
+        (tries, Outcome::Running) => format!(", try {tries}"),
+        (
+            tries,
+            Outcome::Waiting
+            | Outcome::Retrying
+            | Outcome::Done
+            | Outcome::Failed
+            | Outcome::TimedOut
+            | Outcome::Cancelled
+            | Outcome::Abandoned,
+        ) => format!(", {tries} tries"),
     };
     let took = if step.ended_at.is_some() { step.took().map(|took| format!(", {took}")) } else { None };
     format!("{at}  {}{tries}{}: {}", step.named(), took.unwrap_or_default(), step.stands_at())

@@ -40,7 +40,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let described = args.which.resolve(&client, &temporal).await?;
     let history = History::read(&client, &temporal, &described).await?;
-    let run = FoundRun::new(&described, &temporal);
+    let run = FoundRun::new(&described, &temporal).since(history.undecided_since);
     let mut verdict = judge(&run, &history);
     if args.which.run.is_some()
         && let Some(latest) = describe(&client, &temporal, &run.workflow_id, None).await?

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
+use domain::failure::TRIED_AGAIN;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,9 +20,9 @@ pub(crate) struct FailedWith {
 }
 
 impl FailedWith {
-    /// Its own words and those of its causes, each once.
+    /// Its own words and those of its causes, each once. What is tried again is told by the step.
     pub(super) fn of(failure: &Failure) -> Self {
-        let mut message = failure.message.clone();
+        let mut message = failure.message.replace(TRIED_AGAIN, "");
         let mut kind = kind(failure);
         let mut cause = failure.cause.as_deref();
         while let Some(failure) = cause {

@@ -14,13 +14,11 @@ const TERMINATED: &str = "a person terminated it; what was done stays";
 
 /// Of one that the server did not start.
 pub(super) fn not_started(error: &ChildWorkflowStartError) -> Outcome {
-    match error {
-        ChildWorkflowStartError::StartFailed {
-            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
-            ..
-        } => Outcome::NotFailed,
-        other => Outcome::failed(RunError::new(FailureKind::ConflictError, other.to_string())),
+    let there_is_one = StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists;
+    if matches!(error, ChildWorkflowStartError::StartFailed { cause, .. } if *cause == there_is_one) {
+        return Outcome::NotFailed;
     }
+    Outcome::failed(RunError::new(FailureKind::ConflictError, error.to_string()))
 }
 
 /// Of one that ended. A result that this build cannot read is a result.

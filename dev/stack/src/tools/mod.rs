@@ -57,12 +57,27 @@ pub fn stripe_cli() -> Result<PathBuf> {
     once(&FOUND, || find_file("STRIPE_CLI", "stripe", npm::is_pinned_stripe, npm::install_stripe))
 }
 
-/// The `node_modules` with the official `stripe` SDK and `pg`, pinned in `dev/stack/npm`. Scripts
+/// The `node_modules` with the official `stripe` SDK, `pg` and `playwright-core`, pinned in `dev/stack/npm`. Scripts
 /// find them when `NODE_PATH` names it, if they use `require`; `import` does not look there.
 pub fn node_modules() -> Result<PathBuf> {
     static FOUND: Once = Once::new();
     once(&FOUND, || npm::install_packages().context("cannot install the npm packages"))
 }
+
+/// Chromium, or Chrome, which is found and never installed: it needs more of the system than a folder
+/// holds. `CHROMIUM` names another.
+pub fn chromium() -> Result<PathBuf> {
+    static FOUND: Once = Once::new();
+    once(&FOUND, || {
+        let on_path = || CHROMIUM_NAMES.iter().find_map(|name| command::on_path(name));
+        find_file("CHROMIUM", CHROMIUM_NAMES[0], |_| true, || on_path().context(NO_CHROMIUM))
+    })
+}
+
+/// What distributions call it.
+const CHROMIUM_NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+const NO_CHROMIUM: &str =
+    "Chromium is missing: install it, for example with `apt-get install --no-install-recommends chromium`";
 
 /// Found once per process: asking a program for its version costs more than the answer is worth.
 type Once = OnceLock<Result<PathBuf, String>>;

@@ -1,5 +1,5 @@
-//! Node, and what npm brings: the Stripe CLI, and the `stripe` and `pg` packages that receivers of
-//! webhooks written for Node use.
+//! Node, and what npm brings: the Stripe CLI, the `stripe` and `pg` packages that receivers of
+//! webhooks written for Node use, and `playwright-core`, which drives a browser that is there already.
 //!
 //! `dev/stack/npm` pins them all. Its lock file names no registry. It holds an integrity for every
 //! package but the CLI's binaries of other platforms than Linux x86-64, which are pinned by version

@@ -35,6 +35,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/clock", get(show_clock).post(move_clock))
         .route("/latency", get(show_latency).post(order_latency))
         .route("/limit", get(show_limit).post(order_limit))
+        .route("/keys/expire", post(expire_key))
         .route("/batch", batch::route())
         .merge(delivery_orders::router())
         .merge(search_orders::router())
@@ -129,6 +130,23 @@ async fn order_limit(State(app): Shared, body: Bytes) -> Response {
         Err(response) => return *response,
     }
     show_limit(State(app)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolledKey {
+    key: String,
+}
+
+/// From now on it opens nothing, as a key that was rolled in the dashboard.
+async fn expire_key(State(app): Shared, body: Bytes) -> Response {
+    match parse::<RolledKey>(&body) {
+        Ok(RolledKey { key }) => {
+            lock(&app.expired_keys).insert(key);
+            ok(&json!({"expired": true}))
+        }
+        Err(response) => *response,
+    }
 }
 
 async fn show_clock(State(app): Shared) -> Response {

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::faults::Faults;
 use super::holds::Holds;
 use super::journal::Journal;
+use super::key::Expired;
 use super::pace::Pace;
 use crate::world::World;
 use crate::world::deliveries::Errand;
@@ -19,6 +20,7 @@ pub(crate) struct App {
     pub(crate) holds: Mutex<Holds>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) pace: Mutex<Pace>,
+    pub(crate) expired_keys: Mutex<Expired>,
     /// Something may have to be delivered.
     pub(crate) deliver: Notify,
     /// Something may have to be saved.
@@ -34,6 +36,7 @@ impl App {
             holds: Mutex::default(),
             journal: Mutex::default(),
             pace: Mutex::new(pace),
+            expired_keys: Mutex::default(),
             deliver: Notify::new(),
             save: Notify::new(),
             retry_after,

@@ -1,5 +1,7 @@
 //! What a request's headers must say: the API key (<https://docs.stripe.com/keys>), any of the right
-//! mode, and, where they are named, the account and the API version.
+//! mode that has not expired, and, where they are named, the account and the API version.
+
+use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -7,15 +9,18 @@ use axum::http::header::AUTHORIZATION;
 use crate::API_VERSION;
 use crate::error::Refusal;
 
+/// Keys that were rolled, and whose time is over.
+pub(crate) type Expired = BTreeSet<String>;
+
 /// Whether the request is let in.
-pub(crate) fn admit(headers: &HeaderMap, livemode: bool, account: &str) -> Result<(), Refusal> {
-    check(headers, livemode)?;
+pub(crate) fn admit(headers: &HeaderMap, livemode: bool, account: &str, expired: &Expired) -> Result<(), Refusal> {
+    check(headers, livemode, expired)?;
     check_account(headers, account)?;
     check_version(headers)
 }
 
 /// Lets keys of the double's mode pass, as bearer or as the user of basic authentication.
-fn check(headers: &HeaderMap, livemode: bool) -> Result<(), Refusal> {
+fn check(headers: &HeaderMap, livemode: bool, expired: &Expired) -> Result<(), Refusal> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = match header.split_once(' ') {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim().to_owned(),
@@ -26,6 +31,11 @@ fn check(headers: &HeaderMap, livemode: bool) -> Result<(), Refusal> {
         return Err(Refusal::unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.",
         ));
+    }
+    if expired.contains(&key) {
+        return Err(
+            Refusal::unauthorized(format!("Expired API Key provided: {}", masked(&key))).coded("api_key_expired")
+        );
     }
     let mode = if livemode { "live" } else { "test" };
     let is_known = ["sk", "rk"]

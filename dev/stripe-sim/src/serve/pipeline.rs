@@ -102,7 +102,8 @@ async fn process(app: Arc<App>, asked: Asked) -> Ending {
     let latency = lock(&app.pace).latency();
     tokio::time::sleep(latency).await;
     let (livemode, account) = app.read_world(|world| (world.livemode, world.account.clone()));
-    if let Err(refusal) = key::admit(&asked.headers, livemode, &account) {
+    let admitted = key::admit(&asked.headers, livemode, &account, &lock(&app.expired_keys));
+    if let Err(refusal) = admitted {
         return answer(&app, &asked, &asked.refuse(refusal));
     }
     if !lock(&app.pace).admits(Instant::now()) {

@@ -251,6 +251,10 @@ async fn only_test_keys_are_let_in() {
     check(Some("Bearer sk_test_abcdefgh"), 200).await;
     check(Some("Bearer rk_test_abcdefgh"), 200).await;
     check(Some("Basic c2tfdGVzdF9hYmM6"), 200).await;
+    let rolled = double.client.post(double.url("/_sim/keys/expire")).body(r#"{"key":"sk_test_abcdefgh"}"#).send().await;
+    assert_eq!(rolled.expect("an answer").status(), 200);
+    check(Some("Bearer sk_test_abcdefgh"), 401).await;
+    check(Some("Bearer rk_test_abcdefgh"), 200).await;
 }
 
 #[tokio::test]

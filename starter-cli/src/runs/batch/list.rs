@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-use domain::replay_batch::Counts;
+use domain::replay_batch::{Counts, ReplayBatchState};
 use futures::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::look;
-use super::report::in_words;
+use super::report::{in_words, stands};
 use crate::events::age;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -58,6 +58,8 @@ struct Listed {
     started_at: DateTime<Utc>,
     operator: Option<String>,
     reason: Option<String>,
+    /// Whether it was told to stop.
+    stopping: bool,
     /// None where no worker says how far it is.
     counts: Option<Counts>,
     link: Option<String>,
@@ -83,14 +85,13 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
 }
 
 impl Listed {
-    fn new(run: FoundRun, state: Option<domain::replay_batch::ReplayBatchState>) -> Self {
+    fn new(run: FoundRun, state: Option<ReplayBatchState>) -> Self {
         let name = look::name(&run).to_owned();
         let FoundRun { workflow_id, run_id, status, started_at, link, .. } = run;
-        let (operator, reason, counts) = match state {
-            Some(state) => (state.operator.map(String::from), state.reason.map(String::from), Some(state.counts)),
-            None => (None, None, None),
-        };
-        Self { name, workflow_id, run_id, status, started_at, operator, reason, counts, link }
+        let counts = state.as_ref().map(|state| state.counts);
+        let ReplayBatchState { operator, reason, stopping, .. } = state.unwrap_or_default();
+        let (operator, reason) = (operator.map(String::from), reason.map(String::from));
+        Self { name, workflow_id, run_id, status, started_at, operator, reason, stopping, counts, link }
     }
 }
 
@@ -100,10 +101,11 @@ impl Report for Batches {
             return "no batches; `tenantry runs replay --failed` begins one".to_owned();
         }
         let mut table = Table::new(&["batch", "status", "age", "operator", "runs"]).status(1);
-        for Listed { name, status, started_at, operator, counts, .. } in &self.batches {
+        for Listed { name, status, started_at, operator, stopping, counts, .. } in &self.batches {
+            let status = counts.as_ref().map_or(*status, |counts| stands(status, *stopping, counts));
             let counts = counts.as_ref().map_or_else(|| "no worker answers".to_owned(), in_words);
             let operator = operator.clone().unwrap_or_default();
-            table.push(vec![name.clone(), (*status).to_owned(), age(*started_at), operator, counts]);
+            table.push(vec![name.clone(), status.to_owned(), age(*started_at), operator, counts]);
         }
         let more = if self.more { "\n\nThere are older ones; see them with --limit." } else { "" };
         format!("{}{more}", table.on(screen::width()))

@@ -194,14 +194,6 @@ impl BatchReport {
         Err(Failure::new(exit, message, next))
     }
 
-    fn status(&self) -> String {
-        match (self.status, self.stopping) {
-            ("running", true) => "running, starts nothing more".to_owned(),
-            ("completed", true) if self.counts.not_started > 0 => "stopped".to_owned(),
-            (status, _) => status.to_owned(),
-        }
-    }
-
     fn table(&self) -> String {
         let mut items: Vec<&ItemReport> = self.items.iter().collect();
         items.sort_by_key(|item| item.rank());
@@ -213,6 +205,15 @@ impl BatchReport {
             let _ = write!(text, "\n\nand {more} more; --output json, or --report FILE, lists each");
         }
         text
+    }
+}
+
+/// Where a batch stands, for a person: one that was stopped has completed for Temporal.
+pub(crate) fn stands(status: &'static str, stopping: bool, counts: &Counts) -> &'static str {
+    match (status, stopping) {
+        ("running", true) => "running, starts nothing more",
+        ("completed", true) if counts.not_started > 0 => "stopped",
+        (status, _) => status,
     }
 }
 
@@ -247,7 +248,7 @@ impl Report for BatchReport {
     fn text(&self) -> String {
         let mut rows = Rows::default();
         rows.push("batch", &self.name);
-        rows.push_status("status", self.status());
+        rows.push_status("status", stands(self.status, self.stopping, &self.counts));
         rows.push_some("operator", self.operator.as_ref());
         rows.push_some("reason", self.reason.as_ref());
         rows.push_some("stopped by", self.stopped_by.as_ref());
@@ -316,8 +317,10 @@ mod tests {
 
     #[test]
     fn what_was_stopped_is_called_so_only_where_something_is_left() {
-        assert_eq!(report(&[Outcome::NotStarted]).status(), "stopped");
-        assert_eq!(report(&[Outcome::NotFailed]).status(), "completed");
+        let stands = |status, outcome| stands(status, true, &report(&[outcome]).counts);
+        assert_eq!(stands("completed", Outcome::NotStarted), "stopped");
+        assert_eq!(stands("completed", Outcome::NotFailed), "completed");
+        assert_eq!(stands("running", Outcome::NotStarted), "running, starts nothing more");
         assert_eq!(in_words(&report(&[]).counts), "none");
     }
 }
