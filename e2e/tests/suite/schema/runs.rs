@@ -30,7 +30,7 @@ pub(super) fn again(world: &World, schemas: &Schemas) -> Result<()> {
     replay(&[], 4)?;
     schemas.check("runs cancel", &[&id, "--reason", "bought twice"], 4)?;
     let other = world.stripe.buy(2)?;
-    world.stripe.fault_every(1, "/v1/customers", &["server_error"])?;
+    world.stripe.fault_every(1, "/v1/*", &["server_error"])?;
     let run = world.onboard(&other)?;
     run.wait_for_attempt(2)?;
     schemas.check("runs cancel", &[&run.workflow_id, "--reason", "bought twice"], 0)?;
