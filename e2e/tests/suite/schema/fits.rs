@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Every schema by its name.
 pub(super) struct Schemas<'a> {
     world: &'a World,
-    by_name: BTreeMap<String, Validator>,
+    by_name: BTreeMap<String, (Value, Validator)>,
     used: RefCell<BTreeSet<String>>,
 }
 
@@ -25,8 +25,8 @@ impl<'a> Schemas<'a> {
             let alone = parsed(&world.tenantry(&["schema", name])?.exits(0)?.stdout)?;
             ensure!(alone == *schema, "{name} alone is another than among all");
             let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
-            by_name
-                .insert(name.clone(), options.build(schema).map_err(|error| error.to_owned()).context(name.clone())?);
+            let validator = options.build(schema).map_err(|error| error.to_owned()).context(name.clone())?;
+            by_name.insert(name.clone(), (alone, validator));
         }
         Ok(Self { world, by_name, used: RefCell::default() })
     }
@@ -66,13 +66,13 @@ impl<'a> Schemas<'a> {
 
     /// A document fits its schema, and does not once it is damaged.
     pub(super) fn fits(&self, name: &str, document: &Value) -> Result<()> {
-        let schema = self.by_name.get(name).with_context(|| format!("no schema of {name}"))?;
+        let (schema, validator) = self.by_name.get(name).with_context(|| format!("no schema of {name}"))?;
         let wrong: Vec<String> =
-            schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
         ensure!(wrong.is_empty(), "{name}: {}\n{document:#}", wrong.join("\n"));
-        let damaged = if name.ends_with(" input") { damaged_input(document) } else { damaged(document) };
+        let damaged = if name.ends_with(" input") { damaged_input(document, schema) } else { damaged(document) };
         for damaged in damaged {
-            ensure!(!schema.is_valid(&damaged), "{name} takes this for a good one:\n{damaged:#}");
+            ensure!(!validator.is_valid(&damaged), "{name} takes this for a good one:\n{damaged:#}");
         }
         self.used.borrow_mut().insert(name.to_owned());
         Ok(())
@@ -101,9 +101,10 @@ fn damaged(document: &Value) -> Vec<Value> {
     [Some(more), first, Some(json!([document]))].into_iter().flatten().collect()
 }
 
-/// What a workflow takes: more is ignored, and a field of another kind is not.
-fn damaged_input(document: &Value) -> Vec<Value> {
+/// What a workflow takes: a field that it does not know is ignored, and one of another kind is not.
+fn damaged_input(document: &Value, schema: &Value) -> Vec<Value> {
     let names = document.as_object().into_iter().flat_map(|fields| fields.keys());
+    let names = names.filter(|name| schema["properties"].get(name.as_str()).is_some());
     let other = |name: &String| {
         let mut other = document.clone();
         other[name] = json!([{"neither": "nor"}]);
