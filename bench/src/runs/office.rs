@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Between two looks at the memory of a command that runs for less than a second.
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(2);
 /// The most that a batch may be asked to start a second.
-const RATE: &str = "50";
+const RATE: &str = "100";
 
 /// Everything real but Stripe; dropping it ends all.
 #[derive(Debug)]

@@ -130,7 +130,10 @@ fn events(
     is_right: impl Fn(&Facts<'_>, &Event, &str, &str) -> bool,
 ) -> Result<()> {
     let found = books.events(&facts.buyer.subscriptions)?;
-    ensure!(found.len() == facts.events.len(), "{} events of {}: {found:?}", found.len(), facts.events.len());
+    let is_found = |event: &&Event| found.iter().any(|row| row[0] == event.id);
+    let (_, missing): (Vec<_>, Vec<_>) = facts.events.iter().partition(is_found);
+    let [seen, all] = [found.len(), facts.events.len()];
+    ensure!(seen == all, "{seen} events of {all}: {found:?}; not there: {missing:?}");
     for event in &facts.events {
         let row = found.iter().find(|row| row[0] == event.id);
         let (status, reason) = row.map_or(("not there", ""), |row| (row[2].as_str(), row[3].as_str()));
