@@ -26,15 +26,24 @@ impl ReportFile {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
-    /// A line each; `again` is the command that writes them once more.
+    /// All that there is.
     pub(crate) fn write<T: Serialize>(mut self, lines: &[T], again: &str) -> Result<(), Failure> {
-        let written = lines.iter().try_for_each(|line| {
-            let text = serde_json::to_string(line).unwrap_or_else(|error| unreachable!("{error}"));
-            writeln!(self.file, "{text}")
-        });
-        written.and_then(|()| self.file.flush()).map_err(|error| {
-            let message = format!("the report at {} is not whole: {error}", self.path.display());
-            Failure::new(Exit::Failed, message, again)
-        })
+        lines.iter().try_for_each(|line| self.add(line, again))?;
+        self.end(again)
+    }
+
+    /// One more line; `again` is the command that writes all of them once more.
+    pub(crate) fn add(&mut self, line: &impl Serialize, again: &str) -> Result<(), Failure> {
+        let text = serde_json::to_string(line).unwrap_or_else(|error| unreachable!("{error}"));
+        writeln!(self.file, "{text}").map_err(|error| self.broken(&error, again))
+    }
+
+    /// That was the last.
+    pub(crate) fn end(mut self, again: &str) -> Result<(), Failure> {
+        self.file.flush().map_err(|error| self.broken(&error, again))
+    }
+
+    fn broken(&self, error: &std::io::Error, again: &str) -> Failure {
+        Failure::new(Exit::Failed, format!("the report at {} is not whole: {error}", self.path.display()), again)
     }
 }

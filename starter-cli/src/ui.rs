@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use clap::Subcommand;
+use domain::failure::FailureKind;
 use domain::names::{search_attribute, workflow};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use store::Whose;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
-use crate::runs::{Filter, Which, is, ours};
+use crate::runs::{Filter, Which, WorkflowType, failure_kind, is, ours, workflow_type};
 use crate::settings::lookup;
 use crate::temporal::TemporalConfig;
 use crate::tenant_show::whose;
@@ -20,7 +21,7 @@ use crate::tenant_show::whose;
 const HELP: &str = "\
 Examples:
   tenantry ui
-  tenantry ui failed
+  tenantry ui failed --type createTenantWorkflow
   tenantry ui tenant cus_QXg1oyoEfW2bZ3
   tenantry ui run create-tenant-cus_QXg1oyoEfW2bZ3
   tenantry ui stuck --print
@@ -43,7 +44,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Page {
     /// Runs that failed, ran out of time or were terminated
-    Failed,
+    Failed {
+        /// Only those of this workflow; give it again for several
+        #[arg(long = "type", value_name = "TYPE", value_parser = workflow_type(), hide_possible_values = true)]
+        types: Vec<WorkflowType>,
+        /// Only those that failed with this; give it again for several
+        #[arg(long = "kind", value_name = "FAILUREKIND", value_parser = failure_kind(), hide_possible_values = true)]
+        kinds: Vec<FailureKind>,
+    },
     /// Runs that have been under way for more than a minute
     Stuck,
     /// Runs whose events wait for their customer's tenant
@@ -93,7 +101,9 @@ async fn link(page: Option<&Page>, temporal: &TemporalConfig) -> Result<Option<S
     let ours = ours(queue);
     let query = match page {
         None => ours,
-        Some(Page::Failed) => Filter { failed: true, ..Filter::default() }.query(queue),
+        Some(Page::Failed { types, kinds }) => {
+            Filter { failed: true, types: types.clone(), kinds: kinds.clone(), ..Filter::default() }.query(queue)
+        }
         Some(Page::Stuck) => {
             let since = (Utc::now() - TimeDelta::minutes(1)).to_rfc3339_opts(SecondsFormat::Secs, true);
             format!("{ours} AND {} AND StartTime < '{since}'", is("ExecutionStatus", "Running"))

@@ -156,6 +156,10 @@ fn the_ui_is_opened_at_the_right_page() -> Result<()> {
     for (args, words) in [
         (&[][..], &[][..]),
         (&["failed"], &["ExecutionStatus%20IN%20%28%27Failed%27%2C%20%27TimedOut%27%2C%20%27Terminated%27%29"]),
+        (
+            &["failed", "--type", "createTenantWorkflow", "--kind", "StripeNotFound"],
+            &["WorkflowType%20IN%20%28%27createTenantWorkflow%27%29", "FailureKind%20IN%20%28%27StripeNotFound%27%29"],
+        ),
         (&["stuck", "--print"], &["ExecutionStatus%20%3D%20%27Running%27", "StartTime%20%3C%20%27"]),
         (&["parked"], &["syncSubscriptionWorkflow", "TenantId%20IS%20NULL"]),
         (&["tenant", "cus_1"], &["StripeCustomerId%20%3D%20%27cus_1%27"]),

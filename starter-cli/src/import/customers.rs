@@ -18,10 +18,11 @@ use workflows::search_attributes::TENANT_ID;
 
 use super::follow;
 use super::progress::Progress;
-use super::report::{Ending, ReportFile};
+use super::report::{self, Ending};
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ndjson::ReportFile;
 use crate::output::Output;
 use crate::run::{Run, not_started};
 use crate::settings::{self, lookup};
@@ -90,7 +91,6 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let database = Database::from_env(settings::master()?)?;
     let temporal = TemporalConfig::from_env(lookup)?;
     database.refuse_old_schema().await?;
-    // Before anything is started: who named a file that cannot be written wants to know now.
     let file = args.report.as_deref().map(ReportFile::create).transpose()?;
     let client = temporal.connect().await?;
     let input = args.input();
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let ended = follow::until_ended(&run, &client, &temporal, Progress::on_stderr(output)).await?;
     let ending = Ending::new(run, &args.resuming(), args.resume, ended, &database).await?;
     if let (Some(file), Some(walk)) = (file, ending.walk()) {
-        file.write(walk, &database).await?;
+        report::write(file, walk, &database).await?;
     }
     output.print(&ending);
     ending.exit()

@@ -1,9 +1,5 @@
 //! What an import made of the tenants: totals, those that wait for a person, a line for each.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-
 use domain::create_tenant::RunError;
 use domain::import_customers::{Outcome, SyncStripeCustomersResult};
 use domain::walk::WalkId;
@@ -14,6 +10,7 @@ use store::OutcomeView;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ndjson::ReportFile;
 use crate::output::{Report, Rows};
 use crate::run::Run;
 use crate::screen;
@@ -28,6 +25,7 @@ const SHOWN: usize = 20;
 const INDENT: &str = "  ";
 /// Rows read at a time for the report.
 const AT_ONCE: i64 = 1_000;
+const AGAIN: &str = "make room and run it again; an import that is done changes nothing";
 
 /// How an import ended.
 #[derive(Serialize, JsonSchema)]
@@ -182,40 +180,17 @@ fn meaning(outcome: Outcome, dry_run: bool) -> &'static str {
     }
 }
 
-/// Where a line for each tenant goes.
-pub(super) struct ReportFile {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl ReportFile {
-    /// Empties it, or makes it.
-    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| {
-            let message = format!("cannot write the report to {}: {error}", path.display());
-            Failure::new(Exit::Usage, message, "name another file with --report")
-        })?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
-    }
-
-    /// A line for each tenant that has an outcome, by their ids.
-    pub(super) async fn write(mut self, walk: WalkId, database: &Database) -> Result<(), Failure> {
-        let mut last = None;
-        loop {
-            let found = database.store.outcomes(walk, &Outcome::ALL, last, AT_ONCE).await;
-            let found = found.map_err(|error| database.failed(&error))?;
-            let Some(end) = found.last() else { break };
-            last = Some(end.tenant);
-            for tenant in found {
-                let line = serde_json::to_string(&Tenant::from(tenant)).unwrap_or_else(|error| unreachable!("{error}"));
-                writeln!(self.file, "{line}").map_err(|error| self.broken(&error))?;
-            }
+/// Writes a line for each tenant that has an outcome, by their ids.
+pub(super) async fn write(mut file: ReportFile, walk: WalkId, database: &Database) -> Result<(), Failure> {
+    let mut last = None;
+    loop {
+        let found = database.store.outcomes(walk, &Outcome::ALL, last, AT_ONCE).await;
+        let found = found.map_err(|error| database.failed(&error))?;
+        let Some(end) = found.last() else { break };
+        last = Some(end.tenant);
+        for tenant in found {
+            file.add(&Tenant::from(tenant), AGAIN)?;
         }
-        self.file.flush().map_err(|error| self.broken(&error))
     }
-
-    fn broken(&self, error: &std::io::Error) -> Failure {
-        let message = format!("the import is done, and its report at {} is not whole: {error}", self.path.display());
-        Failure::new(Exit::Failed, message, "make room and run it again; an import that is done changes nothing")
-    }
+    file.end(AGAIN)
 }

@@ -41,12 +41,14 @@ pub(crate) struct Filter {
     pub(crate) since: Option<DateTime<Utc>>,
 }
 
-fn workflow_type() -> impl TypedValueParser<Value = WorkflowType> {
+/// One of [`WorkflowType::ALL`], by its name.
+pub(crate) fn workflow_type() -> impl TypedValueParser<Value = WorkflowType> {
     let names = PossibleValuesParser::new(WorkflowType::ALL.map(WorkflowType::as_str));
     names.map(|name| WorkflowType::of(&name).unwrap_or_else(|| unreachable!("{name} is one of them")))
 }
 
-fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
+/// One of [`FailureKind::ALL`], by its name.
+pub(crate) fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
     let names = PossibleValuesParser::new(FailureKind::ALL.map(FailureKind::as_str));
     names.map(|name| kind_of(&name).unwrap_or_else(|| unreachable!("{name} is one of them")))
 }

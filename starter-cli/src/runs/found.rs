@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::future::ready;
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -18,11 +19,15 @@ use super::filter::Filter;
 use super::stuck::{Stuck, WORKFLOW_TASK};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::Progress;
 use crate::run::{STATUSES, is_about_the_namespace, status};
 use crate::temporal::TemporalConfig;
 
 /// Described at the same time.
 const AT_ONCE: usize = 16;
+/// Who waits for longer than that is told how far it is.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The latest run of a workflow id, as the server describes it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -58,7 +63,22 @@ pub(crate) async fn find(
     temporal: &TemporalConfig,
     filter: &Filter,
     limit: Option<usize>,
+    output: Output,
 ) -> Result<Found, Failure> {
+    let progress = Progress::on_stderr(output);
+    let found = described(client, temporal, filter, limit, &progress).await;
+    progress.end();
+    found
+}
+
+async fn described(
+    client: &Client,
+    temporal: &TemporalConfig,
+    filter: &Filter,
+    limit: Option<usize>,
+    progress: &Progress,
+) -> Result<Found, Failure> {
+    let began = Instant::now();
     let mut seen = HashSet::new();
     let listed = client.list_workflows(filter.query(&temporal.task_queue), Default::default());
     let described = listed
@@ -76,6 +96,10 @@ pub(crate) async fn find(
             return Ok(Found { runs, more: true });
         }
         runs.push(run);
+        let now = Instant::now();
+        if now.duration_since(began) > QUIET {
+            progress.say(&format!("looking at runs: {} so far", runs.len()), now);
+        }
     }
     Ok(Found { runs, more: false })
 }

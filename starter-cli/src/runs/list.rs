@@ -42,7 +42,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let temporal = TemporalConfig::from_env(lookup)?;
     let client = temporal.connect().await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let found = find(&client, &temporal, &args.filter, Some(limit)).await?;
+    let found = find(&client, &temporal, &args.filter, Some(limit), output).await?;
     output.print(&found);
     Ok(Exit::Done)
 }

@@ -33,13 +33,12 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) use cancel::Cancelled;
-pub(crate) use filter::{Filter, is, ours};
+pub(crate) use filter::{Filter, failure_kind, is, ours, workflow_type};
 pub(crate) use found::Found;
 pub(crate) use replay_plan::Plan;
 pub(crate) use resolve::{Which, ids_beginning_with};
 pub(crate) use show::Shown;
 pub(crate) use why::Why;
-#[cfg(test)]
 pub(crate) use workflow_type::WorkflowType;
 
 /// What to do about runs.

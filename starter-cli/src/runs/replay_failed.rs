@@ -67,7 +67,7 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
     }
     let temporal = TemporalConfig::from_env(lookup)?;
     let client = temporal.connect().await?;
-    let found = find(&client, &temporal, &many.filter, None).await?;
+    let found = find(&client, &temporal, &many.filter, None, output).await?;
     let limit = many.limit.and_then(|limit| usize::try_from(limit).ok());
     let (candidates, skipped) = candidates::among((&client, &temporal), found.runs, how.set, limit).await?;
     refuse_moving(&candidates).await?;

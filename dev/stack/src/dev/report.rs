@@ -64,6 +64,8 @@ fn print_commands(plan: &Plan, servers: &Servers, purchase: &Purchase) -> Result
     println!("  {tenantry} tenant why {customer}");
     println!("  {tenantry} tenant show {customer}");
     println!("  {tenantry} events list");
+    println!("  {tenantry} runs list");
+    println!("  {tenantry} runs show create-tenant-{customer}");
     println!("  {tenantry} doctor");
     println!("\nAnother change, as the customer would make it in Stripe's portal:\n");
     println!("  curl -u $STRIPE_SECRET_KEY: -d 'items[0][quantity]=15' \\");

@@ -71,7 +71,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     let client = temporal.connect().await?;
     let filter = Filter { types: vec![WorkflowType::ReplayBatch], ..Filter::default() };
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let found = find(&client, &temporal, &filter, Some(limit)).await?;
+    let found = find(&client, &temporal, &filter, Some(limit), output).await?;
     let asked = stream::iter(found.runs).map(|run| {
         let (client, temporal) = (&client, &temporal);
         async move {
