@@ -208,6 +208,12 @@ pub struct Correction {
 }
 
 impl Correction {
+    /// Whether it says whose a purchase is, and so fits one alone.
+    pub fn names_a_purchase(&self) -> bool {
+        let names = ["email", "stripe_customer_id", "stripe_subscription_id", "checkout_session_id", "tenant_id"];
+        names.contains(&self.field.as_str()) && !self.value.is_empty()
+    }
+
     fn apply(&self, workflow_type: &str, fields: &mut Map<String, Value>) -> Result<(), CorrectionError> {
         let field = fields::of(workflow_type).iter().find(|field| field.name == self.field);
         let field = field.ok_or_else(|| CorrectionError::unknown(workflow_type, &self.field))?;

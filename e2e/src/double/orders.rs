@@ -1,10 +1,15 @@
 //! What a test orders of the double: faults, holds, a pace, another time.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use stack::deadline;
 
-use super::{Double, START};
+use super::Double;
+
+/// Of a request that comes after many others, on a machine that has much else to do.
+const HELD: Duration = Duration::from_secs(60);
 
 /// A limit of requests a second, and what became of the requests since it was ordered.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +66,7 @@ impl Double {
 
     /// Waits until a request is held there.
     pub fn wait_until_held(&self, hold: &str) -> Result<()> {
-        deadline::poll("a request to be held", START, || {
+        deadline::poll("a request to be held", HELD, || {
             let shown = self.admin("GET", &format!("/holds/{hold}"), &Value::Null)?;
             Ok((shown["waiting"].as_u64() > Some(0)).then_some(()))
         })

@@ -164,7 +164,7 @@ fn what_no_batch_starts_again_is_left_alone_and_has_a_command() -> Result<()> {
     assert_eq!(plan["items"][0]["workflow_id"], json!(import));
     for (workflow_id, why, next) in [
         (&change, "decided anew", "tenantry runs replay change-"),
-        (&customers, "goes on where it was", "tenantry import customers --resume"),
+        (&customers, "goes on where it was", &format!("tenantry import customers --tenant {nobody} --resume")),
         (&misfit, "client_name", "--set FIELD=VALUE"),
     ] {
         let skipped = plan["skipped"].as_array().context("a list")?;
@@ -209,9 +209,11 @@ fn a_correction_is_set_in_every_one_of_them() -> Result<()> {
         "{}",
         refused.stderr
     );
-    // Each belongs to a customer of its own, and none may be led to another's.
+    // Each belongs to a customer of its own: all cannot be led to one, and none to another's.
     let elsewhere = format!("stripe_customer_id={}", sold[0].customer);
-    run(&["--yes", "--set", &elsewhere])?.exits(4)?;
+    let refused = run(&["--yes", "--set", &elsewhere])?.exits(2)?;
+    ensure!(refused.stderr.contains("says whose a purchase is"), "{}", refused.stderr);
+    run(&["--yes", "--set", &elsewhere, "--customer", &sold[1].customer])?.exits(4)?;
     ensure!(
         document(&run(&["--dry-run", "--output", "json"])?.exits(0)?.stdout)?["items"].as_array().map(Vec::len)
             == Some(3)

@@ -113,6 +113,28 @@ fn a_stop_that_comes_before_the_start_starts_nothing() -> Result<()> {
 }
 
 #[test]
+fn what_was_decided_since_a_stop_is_not_undone_by_a_resume() -> Result<()> {
+    let world = World::named("batch-since").start()?;
+    let sold = failed(&world, 3)?;
+    world.stop_worker()?;
+    replay(&world, &["--name", "since", "--no-wait"])?.exits(0)?;
+    batch(&world, &["stop", "since"])?;
+    world.start_worker(&[])?;
+    world.run("replay-batch-since").result()?;
+    let left = world.tenantry(&["runs", "why", "replay-batch-since"])?.exits(0)?.stdout;
+    ensure!(left.contains("3 of its runs") && left.contains("tenantry runs batch resume since"), "{left}");
+    // A person corrects one, wrongly; the batch must not come with the input from before.
+    let corrected = id(&sold[0]);
+    let set = ["runs", "replay", &corrected, "--set", "stripe_subscription_id=sub_1Lost", "--yes", "--wait"];
+    world.tenantry(&set)?.exits(1)?;
+    let resumed = world.tenantry(&["runs", "batch", "resume", "since", "--yes", "--output", "json"])?.exits(0)?;
+    let counts = &document(&resumed.stdout)?["batch"]["counts"];
+    assert_eq!((&counts["completed"], &counts["not_failed"]), (&2.into(), &1.into()), "{counts}");
+    ensure!(world.run(&corrected).failure()?.1.contains("sub_1Lost"), "it was started again with the old input");
+    wait_for(&world, "Completed", 2)
+}
+
+#[test]
 fn a_run_that_a_person_ends_meanwhile_is_told_as_such() -> Result<()> {
     let world = World::named("batch-ended").start()?;
     let sold = failed(&world, 2)?;

@@ -268,6 +268,27 @@ fn a_purchase_whose_tenant_is_there_is_moved_to_nobody() -> Result<()> {
     is_onboarded(&world, &purchase)
 }
 
+/// A second onboarding of the customer found the tenant that the first had made, and failed later.
+#[test]
+fn a_purchase_that_found_a_tenant_is_moved_to_nobody() -> Result<()> {
+    let world = World::named("replay-joined").start()?;
+    let (purchase, other) = (world.stripe.buy(10)?, world.stripe.buy(5)?);
+    world.onboard(&purchase)?.result()?;
+    world.stripe.fault("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "not_found", 1)?;
+    let run = world.start_with("second", &World::call_of_the_store(&purchase).to_string())?;
+    assert_eq!(run.failure()?.0, "StripeNotFound");
+    let (id, failed) = (run.workflow_id.as_str(), latest(&run)?);
+    let elsewhere =
+        [format!("stripe_customer_id={}", other.customer), format!("stripe_subscription_id={}", other.subscription)];
+    let set: Vec<&str> = elsewhere.iter().flat_map(|one| ["--set", one.as_str()]).collect();
+    let said = replay(&world, id, &[&set[..], &["--yes"]].concat())?.exits(4)?;
+    ensure!(said.stderr.contains("tenantry tenant show"), "{}", said.stderr);
+    assert_eq!(latest(&run)?, failed);
+    replay(&world, id, &["--set", "client_name=Corrected", "--yes", "--wait"])?.exits(0)?;
+    assert_eq!(world.tenants()?, 1);
+    is_onboarded(&world, &purchase)
+}
+
 /// The second had looked before the first began, and comes when the first's run has failed again:
 /// for the server that is a workflow which may be started.
 #[test]

@@ -39,7 +39,10 @@ async fn check(client: &Client, queue: &str) -> Result<usize> {
         }
     }
     ensure!(misfits.is_empty(), "{} of {} runs do not fit:\n{}", misfits.len(), runs.len(), misfits.join("\n"));
-    println!("{} runs under way on {queue} fit", runs.len());
+    match runs.len() {
+        0 => println!("no run is under way on {queue}: nothing was checked"),
+        count => println!("{count} under way on {queue} fit"),
+    }
     Ok(runs.len())
 }
 

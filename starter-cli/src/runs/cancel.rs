@@ -5,18 +5,22 @@ use std::time::Duration;
 use clap::value_parser;
 use clap_complete::engine::ArgValueCompleter;
 use domain::create_tenant::{RunError, Step};
+use domain::failure::FailureKind;
 use domain::import_subscription::ImportStep;
 use domain::names::query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{Client, UntypedQuery, UntypedWorkflow};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::workflowservice::v1::RequestCancelWorkflowExecutionRequest;
 
+use super::explanation::Again;
 use super::found::{FoundRun, describe, handle};
 use super::history::{History, Outcome};
+use super::next_command::Ended;
 use super::workflow_type::WorkflowType;
 use super::{resolve, start_again};
 use crate::completions::run_ids;
@@ -208,26 +212,17 @@ impl Cancelled {
             reason: history.reason,
             done,
             said: said.map(|error| error.message),
-            next: next(ended),
+            next: next(ended, history.input.as_ref()),
             link: ended.link.clone(),
         }
     }
 }
 
-fn next(ended: &FoundRun) -> String {
-    let id = &ended.workflow_id;
-    match WorkflowType::of(&ended.workflow_type) {
-        Some(WorkflowType::SyncSubscription) => "its open events are handed over again by themselves".to_owned(),
-        Some(
-            WorkflowType::CreateTenant
-            | WorkflowType::ImportSubscription
-            | WorkflowType::ChangeLicenseCount
-            | WorkflowType::Reconcile
-            | WorkflowType::SyncStripeCustomers
-            | WorkflowType::ReplayBatch,
-        )
-        | None => format!("tenantry runs replay {id}"),
+fn next(run: &FoundRun, input: Option<&Value>) -> String {
+    if WorkflowType::of(&run.workflow_type) == Some(WorkflowType::SyncSubscription) {
+        return "its open events are handed over again by themselves".to_owned();
     }
+    Ended { run, input, kind: Some(FailureKind::Cancelled), message: "", again: Again::Helps }.command()
 }
 
 /// What the steps of an onboarding or an import made, in words. The others say themselves what they

@@ -8,6 +8,7 @@ use domain::refusal::Refusal;
 use domain::replay::{Change, Correction, CorrectionError, NotReplayable, ReplayInput};
 use serde_json::Value;
 
+use super::found::FoundRun;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,18 +35,26 @@ impl Corrected {
 
     /// Refuses to lead a purchase whose tenant is there to another one. The workflow refuses it too,
     /// in a run that fails; this is said before there is one.
-    pub(crate) async fn refuse_moving(&self, workflow_id: &str, database: &Database) -> Result<(), Failure> {
+    pub(crate) async fn refuse_moving(&self, failed: &FoundRun, database: &Database) -> Result<(), Failure> {
         let ReplayInput::CreateTenant(input) = &self.input else { return Ok(()) };
         if self.changes.is_empty() {
             return Ok(());
         }
-        let asked = Made::find(database, workflow_id, input).await;
+        let asked = Made::find(database, &failed.workflow_id, self.joined(failed, input), input).await;
         let Some(made) = asked.map_err(|error| database.failed(&error))? else { return Ok(()) };
         let is_new_session = self.changes.iter().any(|change| change.field == "checkout_session_id");
         match made.elsewhere(input, is_new_session) {
             Some(why) => Err(Failure::new(Exit::Refused, why, format!("tenantry tenant show {}", made.tenant))),
             None => Ok(()),
         }
+    }
+
+    /// The tenant that the failed run had found for its purchase, whoever made it. One that its input
+    /// named may be what was wrong.
+    fn joined(&self, failed: &FoundRun, input: &CreateTenantInput) -> Option<TenantId> {
+        let change = self.changes.iter().find(|change| change.field == "tenant_id");
+        let was_named = change.map_or(input.tenant_id.is_some(), |change| change.from.is_some());
+        failed.tenant_id.as_ref().filter(|_| !was_named)?.parse().ok()
     }
 }
 
@@ -96,7 +105,7 @@ fn another(workflow_type: &str) -> &'static str {
     }
 }
 
-/// What an earlier run of the workflow made, and whose what the corrected input names is.
+/// What an earlier run of the workflow made, or found there, and whose what the corrected input names is.
 #[derive(Debug)]
 struct Made {
     tenant: TenantId,
@@ -110,10 +119,11 @@ impl Made {
     async fn find(
         database: &Database,
         workflow_id: &str,
+        joined: Option<TenantId>,
         input: &CreateTenantInput,
     ) -> Result<Option<Self>, store::Error> {
         let store = &database.store;
-        let Some(tenant) = store.tenant_made_by(workflow_id).await? else { return Ok(None) };
+        let Some(tenant) = store.tenant_made_by(workflow_id).await?.or(joined) else { return Ok(None) };
         let of_customer = match &input.stripe_customer_id {
             Some(customer) => store.tenant_of_customer(customer).await?,
             None => None,

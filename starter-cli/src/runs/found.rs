@@ -134,6 +134,10 @@ pub(crate) async fn describe(
 /// A question about one run that was not answered.
 pub(super) fn not_answered(error: &WorkflowInteractionError, temporal: &TemporalConfig) -> Failure {
     match error {
+        WorkflowInteractionError::NotFound(status) if !is_about_the_namespace(status) => {
+            let message = "it is gone: the namespace keeps runs for its retention after they end";
+            Failure::new(Exit::NotFound, message, "see which there are: tenantry runs list")
+        }
         WorkflowInteractionError::NotFound(status) | WorkflowInteractionError::Rpc(status) => temporal.answered(status),
         WorkflowInteractionError::PayloadConversion(_) | WorkflowInteractionError::Other(_) => {
             unreadable(&error.to_string())

@@ -8,6 +8,9 @@ use super::explanation::Again;
 use super::found::FoundRun;
 use super::workflow_type::WorkflowType;
 
+/// Fields whose values a message may name. A company may have a name that is a word of it.
+const IDS: [&str; 4] = ["stripe_subscription_id", "stripe_customer_id", "checkout_session_id", "tenant_id"];
+
 /// A run that ended without doing what it should.
 pub(super) struct Ended<'a> {
     pub(super) run: &'a FoundRun,
@@ -27,7 +30,8 @@ impl Ended<'_> {
             Some(WorkflowType::ChangeLicenseCount) => self.decide_anew(),
             Some(WorkflowType::SyncSubscription) => self.replay_events(),
             Some(WorkflowType::SyncStripeCustomers) => {
-                format!("tenantry import customers{} --resume", self.of_tenant())
+                let dry_run = if self.is_set("dry_run") { " --dry-run" } else { "" };
+                format!("tenantry import customers{} --resume{dry_run}", self.of_tenant())
             }
             Some(WorkflowType::Reconcile) => self.reconcile(),
             Some(WorkflowType::ReplayBatch) => {
@@ -58,7 +62,7 @@ impl Ended<'_> {
                 return Some(" --set tenant_id=".into());
             }
             (_, Some(named)) => named,
-            (_, None) => fields.iter().find(|(_, value)| is_value_named(value)).map(|(field, _)| field.as_str())?,
+            (_, None) => IDS.into_iter().find(|id| fields.get(*id).is_some_and(is_value_named))?,
         };
         Some(format!(" --set {field}={}", example(field)))
     }
@@ -76,8 +80,7 @@ impl Ended<'_> {
     }
 
     fn reconcile(&self) -> String {
-        let is_set = |name| self.field(name).and_then(Value::as_bool).unwrap_or_default();
-        let apply = if is_set("apply") { " --apply" } else { "" };
+        let apply = if self.is_set("apply") { " --apply" } else { "" };
         let force = if self.kind == Some(FailureKind::MassFall) { " --force" } else { "" };
         format!("tenantry reconcile{apply}{force}{}", self.of_tenant())
     }
@@ -89,6 +92,10 @@ impl Ended<'_> {
 
     fn tenant(&self) -> Option<&str> {
         self.run.tenant_id.as_deref().or_else(|| self.field("tenant_id")?.as_str())
+    }
+
+    fn is_set(&self, flag: &str) -> bool {
+        self.field(flag).and_then(Value::as_bool).unwrap_or_default()
     }
 
     fn field(&self, name: &str) -> Option<&Value> {
@@ -176,6 +183,9 @@ mod tests {
         let sync = json!({"stripe_subscription_id": "sub_1"});
         of(WorkflowType::SyncSubscription, sync, "tenantry events replay --status failed --subscription sub_1");
         of(WorkflowType::SyncStripeCustomers, json!({}), "tenantry import customers --resume");
+        // What wrote nothing is not to write because it is taken up again.
+        let looked = json!({"dry_run": true});
+        of(WorkflowType::SyncStripeCustomers, looked, "tenantry import customers --resume --dry-run");
         let one = json!({"tenant_id": "t"});
         of(WorkflowType::SyncStripeCustomers, one.clone(), "tenantry import customers --tenant t --resume");
         of(WorkflowType::Reconcile, one, "tenantry reconcile --tenant t");

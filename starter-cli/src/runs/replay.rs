@@ -102,7 +102,7 @@ impl Replay<'_> {
         let mut corrected = Corrected::new((workflow_id, workflow_type), &was, &self.args.set)?;
         let database = database(&corrected).await?;
         if let Some(database) = &database {
-            corrected.refuse_moving(workflow_id, database).await?;
+            corrected.refuse_moving(&self.found, database).await?;
             decision::recall(&mut corrected.input, &self.args.set, run_id, database).await?;
         }
         let plan = Plan::new(&self.found, &corrected, database.as_ref()).await?;

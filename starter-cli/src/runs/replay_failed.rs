@@ -70,6 +70,7 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
     let found = find(&client, &temporal, &many.filter, None, output).await?;
     let limit = many.limit.and_then(|limit| usize::try_from(limit).ok());
     let (candidates, skipped) = candidates::among((&client, &temporal), found.runs, how.set, limit).await?;
+    refuse_one_purchase_for_all(how.set, candidates.len())?;
     refuse_moving(&candidates).await?;
     let plan = Plan::new(&candidates, skipped);
     if how.dry_run {
@@ -77,6 +78,9 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
         return Ok(Exit::Done);
     }
     if candidates.is_empty() {
+        if let Some(file) = many.report.as_deref().map(ReportFile::create).transpose()? {
+            file.end("run the same command again")?;
+        }
         return Ok(nothing(plan, true, output));
     }
     let input = many.input(candidates.iter().map(Candidate::item).collect())?;
@@ -125,6 +129,13 @@ impl Many {
     }
 }
 
+/// What says whose a purchase is cannot be the same for several.
+fn refuse_one_purchase_for_all(set: &[Correction], candidates: usize) -> Result<(), Failure> {
+    let Some(one) = set.iter().find(|one| one.names_a_purchase()).filter(|_| candidates > 1) else { return Ok(()) };
+    let message = format!("{} says whose a purchase is, and {} would get the same", one.field, failed_runs(candidates));
+    Err(Failure::new(Exit::Usage, message, "correct each by its id: tenantry runs replay ID --set FIELD=VALUE"))
+}
+
 /// A correction must not lead a purchase whose tenant is there to another one.
 async fn refuse_moving(candidates: &[Candidate]) -> Result<(), Failure> {
     let moved = |one: &&Candidate| one.run.workflow_type == workflow::CREATE_TENANT && !one.changes.is_empty();
@@ -136,7 +147,7 @@ async fn refuse_moving(candidates: &[Candidate]) -> Result<(), Failure> {
     database.refuse_old_schema().await?;
     for Candidate { run, input, changes } in moved {
         let corrected = Corrected { input: ReplayInput::from(input.clone()), changes: changes.clone() };
-        corrected.refuse_moving(&run.workflow_id, &database).await?;
+        corrected.refuse_moving(run, &database).await?;
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ async fn resolve(
     match (found.pop_first(), found.is_empty()) {
         (Some(only), true) => {
             let gone = || Failure::new(Exit::NotFound, format!("{only} is gone"), "tenantry runs list");
-            describe(client, temporal, &only, None).await?.ok_or_else(gone)
+            refuse_foreign(describe(client, temporal, &only, None).await?.ok_or_else(gone)?, temporal)
         }
         (Some(first), false) => {
             found.insert(first);

@@ -1,5 +1,6 @@
 //! What is to be said of a run, however it stands.
 
+use domain::replay_batch::WORKFLOW_ID_PREFIX;
 use serde_json::Value;
 
 use super::explanation::{Again, after_the_end, meaning, starting_again};
@@ -147,6 +148,10 @@ impl Case<'_> {
         let warnings = self.history.result.as_ref().and_then(|result| result.get("warnings")?.as_array());
         let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
         sentences.extend(warnings.map(|warning| format!("It leaves a warning: {}.", warning.trim_end_matches('.'))));
+        if let Some((what, next)) = self.left_by_a_batch() {
+            sentences.push(what);
+            return Verdict { sentences, again: Again::NotNeeded, next, step: None };
+        }
         sentences.push("Nothing has to be done, and it is not started again.".to_owned());
         let next = match (self.workflow_type(), &self.run.tenant_id, &self.run.stripe_subscription_id) {
             (Some(WorkflowType::SyncSubscription), _, Some(subscription)) => {
@@ -156,6 +161,24 @@ impl Case<'_> {
             (Some(_) | None, None, _) => format!("tenantry runs show {}", word(&self.run.workflow_id)),
         };
         Verdict { sentences, again: Again::NotNeeded, next, step: None }
+    }
+
+    /// A batch that was stopped is done too, and so is one whose runs failed again.
+    fn left_by_a_batch(&self) -> Option<(String, String)> {
+        let name = self.run.workflow_id.strip_prefix(WORKFLOW_ID_PREFIX)?;
+        let counts = self.history.result.as_ref()?.get("counts")?;
+        let count = |of: &str| counts.get(of).and_then(Value::as_u64).unwrap_or_default();
+        match (count("not_started"), count("failed")) {
+            (0, 0) => None,
+            (0, failed) => Some((
+                format!("Of its runs {failed} failed again, each with a reason of its own."),
+                format!("tenantry runs batch show {}", word(name)),
+            )),
+            (left, _) => Some((
+                format!("It was stopped before it had started {left} of its runs, which a resume starts."),
+                format!("tenantry runs batch resume {}", word(name)),
+            )),
+        }
     }
 
     fn continued(&self) -> Verdict {

@@ -8,7 +8,7 @@ use super::Page;
 /// that cannot be read.
 pub(crate) fn of(page: Page, purchase: &str, state: &CreateTenantState) -> String {
     let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
-    let (next, replay) = (next(&page, state), page.replay());
+    let (next, replay) = (next(&page, state), page.replay(state.error.as_ref()));
     page.fact("Purchase", if purchase.is_empty() { "not readable" } else { purchase })
         .steps(&done, state.step.map(under_way), &next)
         .failed(state.error.as_ref(), Some(replay))

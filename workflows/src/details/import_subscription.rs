@@ -9,7 +9,7 @@ pub(crate) fn of(page: Page, state: &ImportSubscriptionState) -> String {
     let done: Vec<_> = state.done.iter().map(|step| step.as_str()).collect();
     let is_ahead = |step: &ImportStep| !state.done.contains(step) && state.step != Some(*step);
     let next: Vec<_> = ImportStep::ALL.into_iter().filter(is_ahead).map(ImportStep::as_str).collect();
-    let replay = page.replay();
+    let replay = page.replay(state.error.as_ref());
     page.steps(&done, state.step.map(ImportStep::as_str), &next).failed(state.error.as_ref(), Some(replay)).markdown()
 }
 

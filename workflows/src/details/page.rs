@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use domain::create_tenant::RunError;
+use domain::failure::FailureKind;
 use domain::names::search_attribute;
 use temporalio_workflow::WorkflowContext;
 
@@ -80,16 +81,34 @@ impl Page {
         page.fact("Next", or(next, "nothing"))
     }
 
-    /// What ended the run, with the command that takes it up again once the cause is mended.
+    /// What ended the run, with the command that takes it up again once the cause is mended. A run
+    /// that did not fail may have one too.
     pub(super) fn failed(mut self, error: Option<&RunError>, mend: Option<String>) -> Self {
         self.failure = error.cloned();
         self.mend = mend;
         self
     }
 
-    /// The same run once more, with the same input or a corrected one.
-    pub(super) fn replay(&self) -> String {
-        format!("tenantry runs replay {}", shell_word(&self.workflow_id))
+    /// The same run once more, with the same input or, where that would end in the same way, with
+    /// another value for what the failure is about.
+    pub(super) fn replay(&self, error: Option<&RunError>) -> String {
+        let correction = error.and_then(|error| self.correction(error)).unwrap_or_default();
+        format!("tenantry runs replay {}{correction}", shell_word(&self.workflow_id))
+    }
+
+    fn correction(&self, RunError { kind, message }: &RunError) -> Option<String> {
+        let is_of = |of: FailureKind| kind == of.as_str();
+        let is_named = |id: Option<&str>| id.is_some_and(|id| message.contains(id));
+        if is_of(FailureKind::ValidationError) {
+            let (field, _) = message.split_once(": ")?;
+            let is_field = !field.is_empty() && field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            return is_field.then(|| format!(" --set {field}=…"));
+        }
+        let is_lost = is_of(FailureKind::StripeNotFound);
+        if is_lost && is_named(self.subscription()) {
+            return Some(" --set stripe_subscription_id=sub_…".to_owned());
+        }
+        (is_lost && is_named(self.customer())).then(|| " --set stripe_customer_id=cus_…".to_owned())
     }
 
     /// What a batch has not started yet.
@@ -101,7 +120,10 @@ impl Page {
     pub(super) fn markdown(self) -> String {
         let facts: Vec<_> = self.facts.iter().map(|fact| format!("- {fact}")).collect();
         let facts = facts.join("\n");
-        let Some(RunError { kind, message }) = &self.failure else { return facts };
+        let Some(RunError { kind, message }) = &self.failure else {
+            let command = self.mend.map(|command| format!("\n\n```\n{command}\n```"));
+            return facts + &command.unwrap_or_default();
+        };
         let why = format!("tenantry runs why {}", shell_word(&self.workflow_id));
         let commands: Vec<_> = [Some(why), self.mend].into_iter().flatten().collect();
         let same = format!("All runs that ended in {kind}");
@@ -142,8 +164,6 @@ fn shell_word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::failure::FailureKind;
-
     use super::*;
 
     fn page(workflow_id: &str, known: [Option<&str>; 3]) -> Page {
@@ -165,7 +185,7 @@ mod tests {
     fn a_failure_stands_first_with_the_commands_and_leads_to_those_like_it() {
         let error = RunError::new(FailureKind::ConflictError, "correct one of the two");
         let failed = page("import-subscription-sub_1", [None, None, None]);
-        let replay = failed.replay();
+        let replay = failed.replay(Some(&error));
         assert_eq!(
             failed.failed(Some(&error), Some(replay)).markdown(),
             "**ConflictError** correct one of the two\n\n\
@@ -174,6 +194,22 @@ mod tests {
              [All runs that ended in ConflictError]\
              (/namespaces/default/workflows?query=%60FailureKind%60%3D%22ConflictError%22)"
         );
+    }
+
+    #[test]
+    fn what_would_fail_again_as_it_was_is_to_be_corrected() {
+        let page = page("w", [None, Some("cus_1"), Some("sub_1")]);
+        let check = |kind, message: &str, set: &str| {
+            let command = page.replay(Some(&RunError::new(kind, message)));
+            assert_eq!(command, format!("tenantry runs replay w{set}"), "{message}");
+        };
+        let lost = FailureKind::StripeNotFound;
+        check(lost, "sub_1 does not exist at Stripe", " --set stripe_subscription_id=sub_…");
+        check(lost, "cus_1 does not exist at Stripe", " --set stripe_customer_id=cus_…");
+        check(lost, "price_1 does not exist at Stripe", "");
+        check(FailureKind::ValidationError, "client_name: expected a name", " --set client_name=…");
+        check(FailureKind::ValidationError, "not an object: nothing", "");
+        check(FailureKind::Exhausted, "sub_1: out of time", "");
     }
 
     #[test]

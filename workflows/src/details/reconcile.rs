@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::create_tenant::RunError;
+use domain::failure::FailureKind;
 use domain::reconcile::{DriftKind, Place, ReconcileInput, ReconcileState};
 
 use super::Page;
@@ -15,7 +17,7 @@ pub(crate) fn of(page: Page, input: Option<&ReconcileInput>, state: &ReconcileSt
         .fact("Events", format!("{} fed, {} pruned", progress.events_fed, progress.events_pruned))
         .fact(if state.error.is_some() { "Ended at" } else { "Under way" }, progress.place.words())
         .fact("Next", input.map_or("nothing", |input| next(input, &progress.place)))
-        .failed(state.error.as_ref(), input.map(again))
+        .failed(state.error.as_ref(), input.map(|input| again(input, state.error.as_ref())))
         .markdown()
 }
 
@@ -33,10 +35,13 @@ fn next(input: &ReconcileInput, place: &Place) -> &'static str {
     next.words()
 }
 
-fn again(input: &ReconcileInput) -> String {
+/// What would take away too much at once is done on purpose only.
+fn again(input: &ReconcileInput, error: Option<&RunError>) -> String {
+    let is_refused = error.is_some_and(|error| error.kind == FailureKind::MassFall.as_str());
+    let force = if is_refused { " --force" } else { "" };
     let apply = if input.apply { " --apply" } else { "" };
     let tenant = input.tenant_id.map(|tenant| format!(" --tenant {tenant}")).unwrap_or_default();
-    format!("tenantry reconcile{apply}{tenant}")
+    format!("tenantry reconcile{apply}{force}{tenant}")
 }
 
 fn by_kind(counts: &BTreeMap<DriftKind, u32>) -> String {
@@ -46,9 +51,6 @@ fn by_kind(counts: &BTreeMap<DriftKind, u32>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::create_tenant::RunError;
-    use domain::failure::FailureKind;
-
     use super::*;
 
     const TENANT: &str = "153d82cc-43c3-5ea3-b86e-8e1a04cd8cea";
@@ -72,11 +74,17 @@ mod tests {
 
     #[test]
     fn it_says_what_was_found_and_how_to_ask_again() {
-        let error = Some(RunError::new(FailureKind::MassFall, "look at the findings"));
-        let mut state = ReconcileState { error, ..ReconcileState::default() };
+        let ended = |kind| Some(RunError::new(kind, "look at the findings"));
+        let mut state = ReconcileState { error: ended(FailureKind::Exhausted), ..ReconcileState::default() };
         state.drift.found.insert(DriftKind::MissingRow, 2);
-        let page = Page::about("default", "reconcile", [None, None, None], "all");
-        let shown = of(page, Some(&repair_of(Some(TENANT))), &state);
+        let shown = |state: &ReconcileState| {
+            let page = Page::about("default", "reconcile", [None, None, None], "all");
+            of(page, Some(&repair_of(Some(TENANT))), state)
+        };
+        let refused = ReconcileState { error: ended(FailureKind::MassFall), ..state.clone() };
+        let forced = format!("\ntenantry reconcile --apply --force --tenant {TENANT}\n```");
+        assert!(shown(&refused).contains(&forced), "{}", shown(&refused));
+        let shown = shown(&state);
         assert!(shown.contains(&format!("\ntenantry reconcile --apply --tenant {TENANT}\n```")), "{shown}");
         assert!(shown.contains("\n- **Drift** 2 missing_row found, nothing repaired\n"), "{shown}");
     }

@@ -15,9 +15,30 @@ pub(crate) fn of(page: Page, state: &ReplayBatchState) -> String {
     let rest = format!("{not_started} to come, {not_failed} that run or are done already");
     let resume = page.resume();
     let page = page.fact("Batch", batch).fact("Started again", started).fact("Not started", rest);
-    let failed = state.items.iter().filter_map(failure).take(NAMED);
-    let page = failed.fold(page, |page, (id, kind)| page.fact(kind, format!("`{id}`")));
-    page.failed(state.error.as_ref(), Some(resume)).markdown()
+    let page = page.fact("Next", next(state));
+    let named = state.items.iter().filter_map(failure).take(NAMED);
+    let page = named.fold(page, |page, (id, kind)| page.fact(kind, format!("`{id}`")));
+    let page = if failed > NAMED { page.fact("More", format!("{} that failed again", failed - NAMED)) } else { page };
+    let is_left = state.error.is_some() || state.stopping && not_started > 0;
+    let command = match (is_left, failed > 0) {
+        (true, _) => Some(resume),
+        (false, true) => Some("tenantry runs list --failed".to_owned()),
+        (false, false) => None,
+    };
+    page.failed(state.error.as_ref(), command).markdown()
+}
+
+/// What happens by itself, or waits for a person.
+fn next(state: &ReplayBatchState) -> &'static str {
+    let Counts { not_started, running, failed, .. } = state.counts;
+    let is_ended = state.stopping || state.error.is_some();
+    match (not_started > 0, running > 0, failed > 0) {
+        (true, _, _) if is_ended => "the rest is started by a resume",
+        (true, _, _) => "starting the rest",
+        (false, true, _) => "the end of those that run",
+        (false, false, true) => "what failed again has a new reason, for a person",
+        (false, false, false) => "nothing",
+    }
 }
 
 /// The id and the kind of one that failed again.
@@ -53,9 +74,12 @@ mod tests {
             shown(&state),
             "- **Tenant** those of its runs\n- **Batch** 2 failed runs\n\
              - **Started again** 0 completed, 1 failed again, 0 running\n\
-             - **Not started** 1 to come, 0 that run or are done already\n\
-             - **StripeNotFound** `create-tenant-cus_2`"
+             - **Not started** 1 to come, 0 that run or are done already\n- **Next** starting the rest\n\
+             - **StripeNotFound** `create-tenant-cus_2`\n\n```\ntenantry runs list --failed\n```"
         );
+        let resume = "\n```\ntenantry runs batch resume replay-batch-monday\n```";
+        state.stopping = true;
+        assert!(shown(&state).ends_with(resume), "{}", shown(&state));
         state.error = Some(RunError::new(FailureKind::Cancelled, "resume it"));
         assert!(shown(&state).contains("\ntenantry runs batch resume replay-batch-monday\n```"));
     }

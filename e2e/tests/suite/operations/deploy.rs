@@ -41,7 +41,8 @@ pub(crate) fn a_build_that_does_not_fit_is_taken_back() -> Result<()> {
     world.start_worker(&[("TENANTRY_HOLD_AT", "before:importSubscription")])?;
     world.onboard(&world.stripe.buy(3)?)?;
     world.wait_until_held()?;
-    desk.next_command()?;
+    let fits = desk.next_command()?;
+    ensure!(fits.stdout.contains("1 under way on"), "{fits:?}");
     let older = desk.next_command()?;
     ensure!(older.stdout.starts_with("Total: 0"), "{older:?}");
     desk.done()

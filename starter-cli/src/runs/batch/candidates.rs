@@ -10,8 +10,11 @@ use temporalio_client::Client;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::runs::explanation::Again;
+use crate::runs::filter::kind_of;
 use crate::runs::found::FoundRun;
 use crate::runs::history;
+use crate::runs::next_command::Ended;
 use crate::runs::workflow_type::WorkflowType;
 use crate::temporal::TemporalConfig;
 
@@ -57,7 +60,11 @@ pub(crate) async fn among(
     let (mut skipped, mut fitting) = (Vec::new(), Vec::new());
     for run in runs {
         match not_for_a_batch(&run) {
-            Some((why, next)) => skipped.push(Skipped::new(run, why, next)),
+            Some((why, Some(next))) => skipped.push(Skipped::new(run, why, next)),
+            Some((why, None)) => {
+                let next = goes_on(client, temporal, &run).await;
+                skipped.push(Skipped::new(run, why, next));
+            }
             None => fitting.push(run),
         }
     }
@@ -65,7 +72,7 @@ pub(crate) async fn among(
     let judged = stream::iter(fitting).map(|run| async move {
         match history::input(client, temporal, &run.workflow_id, &run.run_id).await {
             Ok(was) => judge(run, &was, set),
-            Err(unread) if unread.exit() == Exit::Failed => {
+            Err(unread) if matches!(unread.exit(), Exit::Failed | Exit::NotFound) => {
                 Ok(Err(Skipped::new(run, unread.message().to_owned(), unread.next().to_owned())))
             }
             Err(failure) => Err(failure),
@@ -82,29 +89,35 @@ pub(crate) async fn among(
     Ok((candidates, skipped))
 }
 
-/// Why the run is not one for a batch, and what to do instead.
-fn not_for_a_batch(run: &FoundRun) -> Option<(String, String)> {
+/// The command that goes on with a run in bulk, which is a matter of its input.
+async fn goes_on(client: &Client, temporal: &TemporalConfig, run: &FoundRun) -> String {
+    let input = history::input(client, temporal, &run.workflow_id, &run.run_id).await.ok();
+    let kind = run.failure_kind.as_deref().and_then(kind_of);
+    Ended { run, input: input.as_ref(), kind, message: "", again: Again::Unknown }.command()
+}
+
+/// Why the run is not one for a batch, and what to do instead, unless its input tells.
+fn not_for_a_batch(run: &FoundRun) -> Option<(String, Option<String>)> {
     let id = &run.workflow_id;
     let (why, next) = match WorkflowType::of(&run.workflow_type) {
         Some(WorkflowType::CreateTenant | WorkflowType::ImportSubscription) => return None,
         Some(WorkflowType::ChangeLicenseCount) => {
-            (NotForABatch::Decision.to_string(), format!("tenantry runs replay {id}"))
+            (NotForABatch::Decision.to_string(), Some(format!("tenantry runs replay {id}")))
         }
         Some(WorkflowType::SyncSubscription) => {
             let subscription = run.stripe_subscription_id.as_ref();
             let narrow = subscription.map(|one| format!(" --subscription {one}")).unwrap_or_default();
-            (NotReplayable::Sync.to_string(), format!("tenantry events replay --status failed{narrow}"))
+            (NotReplayable::Sync.to_string(), Some(format!("tenantry events replay --status failed{narrow}")))
         }
-        Some(WorkflowType::SyncStripeCustomers) => {
-            ("an import of customers goes on where it was".to_owned(), "tenantry import customers --resume".to_owned())
-        }
-        Some(WorkflowType::Reconcile) => (NotForABatch::Bulk.to_string(), "tenantry reconcile".to_owned()),
+        Some(WorkflowType::SyncStripeCustomers) => ("an import of customers goes on where it was".to_owned(), None),
+        Some(WorkflowType::Reconcile) => (NotForABatch::Bulk.to_string(), None),
         Some(WorkflowType::ReplayBatch) => {
             let name = id.strip_prefix(WORKFLOW_ID_PREFIX).unwrap_or(id);
-            (NotReplayable::Batch.to_string(), format!("tenantry runs batch resume {name}"))
+            (NotReplayable::Batch.to_string(), Some(format!("tenantry runs batch resume {name}")))
         }
         None => {
-            (NotReplayable::Foreign(run.workflow_type.clone()).to_string(), "look at it in the Temporal UI".to_owned())
+            let next = "look at it in the Temporal UI".to_owned();
+            (NotReplayable::Foreign(run.workflow_type.clone()).to_string(), Some(next))
         }
     };
     Some((why, next))
@@ -187,13 +200,15 @@ mod tests {
         for one in WorkflowType::ALL {
             let expected = match one {
                 WorkflowType::CreateTenant | WorkflowType::ImportSubscription => None,
-                WorkflowType::ChangeLicenseCount => Some("tenantry runs replay replay-batch-monday"),
-                WorkflowType::SyncSubscription => Some("tenantry events replay --status failed --subscription sub_1"),
-                WorkflowType::SyncStripeCustomers => Some("tenantry import customers --resume"),
-                WorkflowType::Reconcile => Some("tenantry reconcile"),
-                WorkflowType::ReplayBatch => Some("tenantry runs batch resume monday"),
+                WorkflowType::ChangeLicenseCount => Some(Some("tenantry runs replay replay-batch-monday")),
+                WorkflowType::SyncSubscription => {
+                    Some(Some("tenantry events replay --status failed --subscription sub_1"))
+                }
+                // Their inputs tell.
+                WorkflowType::SyncStripeCustomers | WorkflowType::Reconcile => Some(None),
+                WorkflowType::ReplayBatch => Some(Some("tenantry runs batch resume monday")),
             };
-            assert_eq!(next(one).as_deref(), expected, "{}", one.as_str());
+            assert_eq!(next(one).as_ref().map(Option::as_deref), expected, "{}", one.as_str());
         }
     }
 

@@ -45,9 +45,11 @@ impl Begun<'_> {
         let ended = match follow::until_ended(&self.run, self.client, self.temporal, self.output).await {
             Ok(ended) => ended,
             Err(left) => {
-                if self.output == Output::Json {
-                    let output = self.output;
-                    output.print(&self.so_far().await?);
+                let output = self.output;
+                if output == Output::Json
+                    && let Ok(so_far) = self.so_far().await
+                {
+                    output.print(&so_far);
                 }
                 return Err(left);
             }

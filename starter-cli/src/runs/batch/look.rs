@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use domain::replay_batch::{ReplayBatchState, WORKFLOW_ID_PREFIX};
+use domain::replay_batch::{ItemOutcome, ReplayBatchState, WORKFLOW_ID_PREFIX};
+use futures::{StreamExt, TryStreamExt, stream};
 use temporalio_client::Client;
 use workflows::ReplayBatch;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::run::Run;
-use crate::runs::found::FoundRun;
+use crate::runs::found::{FoundRun, describe};
 use crate::runs::resolve;
 use crate::temporal::TemporalConfig;
 
 /// A query waits for a worker, perhaps for long.
 const ONE_LOOK: Duration = Duration::from_secs(5);
+
+/// Described at the same time.
+const AT_ONCE: usize = 16;
 
 /// The batch of that name, which may also be the beginning of it or the workflow's id.
 pub(super) async fn find(client: &Client, temporal: &TemporalConfig, name: &str) -> Result<FoundRun, Failure> {
@@ -54,4 +58,21 @@ pub(super) async fn known_state(
     let message = format!("no worker says how far {} is", found.workflow_id);
     let silent = || Failure::new(Exit::Failed, message, "see that a worker runs, then run the same command again");
     state(client, temporal, found).await.ok_or_else(silent)
+}
+
+/// Those whose failed run is still the latest, and those that somebody has started again since: what
+/// was decided about them then, such as a correction or a cancellation, is not to be undone.
+pub(super) async fn still_failed(
+    client: &Client,
+    temporal: &TemporalConfig,
+    items: Vec<ItemOutcome>,
+) -> Result<(Vec<ItemOutcome>, Vec<ItemOutcome>), Failure> {
+    let looked = stream::iter(items).map(|item| async move {
+        let latest = describe(client, temporal, &item.workflow_id, None).await?;
+        Ok((latest.is_some_and(|latest| latest.run_id() == item.failed_run_id), item))
+    });
+    let looked: Vec<(bool, ItemOutcome)> = looked.buffered(AT_ONCE).try_collect().await?;
+    let (same, other): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(is_latest, _)| *is_latest);
+    let items = |of: Vec<(bool, ItemOutcome)>| of.into_iter().map(|(_, item)| item).collect();
+    Ok((items(same), items(other)))
 }

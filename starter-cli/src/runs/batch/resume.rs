@@ -71,6 +71,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     }
     let state = look::known_state(&client, &temporal, &found).await?;
     let Some(input) = args.rest(&client, &temporal, &found, &state).await? else {
+        if let Some(file) = args.report.as_deref().map(ReportFile::create).transpose()? {
+            file.write(&state.items, "run the same command again")?;
+        }
         let batch = BatchReport::new((&client, &temporal), &show::as_run(&found), state).await?;
         output.print(&Replayed { started: false, batch: Some(batch), skipped: Vec::new() });
         if output == Output::Text {
@@ -103,8 +106,13 @@ impl Args {
         found: &FoundRun,
         state: &ReplayBatchState,
     ) -> Result<Option<ReplayBatchInput>, Failure> {
-        let (waiting, carried): (Vec<ItemOutcome>, Vec<ItemOutcome>) =
+        if state.items.is_empty() {
+            return Err(unreadable(found, "it never said which runs are its"));
+        }
+        let (waiting, mut carried): (Vec<ItemOutcome>, Vec<ItemOutcome>) =
             state.items.iter().cloned().partition(|item| item.outcome == Outcome::NotStarted);
+        let (waiting, overtaken) = look::still_failed(client, temporal, waiting).await?;
+        carried.extend(overtaken.into_iter().map(|item| ItemOutcome { outcome: Outcome::NotFailed, ..item }));
         let waiting: BTreeSet<&str> = waiting.iter().map(|item| item.workflow_id.as_str()).collect();
         if waiting.is_empty() {
             return Ok(None);

@@ -22,7 +22,7 @@ Examples:
   tenantry runs batch show replay-batch-2026 --report runs.ndjson
   tenantry runs batch show monday --output json
 
-A run that the batch did not wait for is looked up: what is shown of it holds now.";
+Once the batch is over, a run that it did not wait for is looked up: what is shown of it holds now.";
 
 /// Which batch.
 #[derive(Debug, clap::Args)]
