@@ -124,7 +124,8 @@ fn a_failed_run_says_what_to_do_and_leads_to_those_like_it() -> Result<()> {
     let id = &scene.failed.workflow_id;
     let (why, replay) = (format!("tenantry runs why {id}"), format!("tenantry runs replay {id}"));
     let summary = format!("{}, 10 licences", scene.lost.customer);
-    let text = browser.wait_for(&["StripeNotFound", &what, &why, &replay, &summary])?;
+    let set = "--set stripe_subscription_id=sub_…";
+    let text = browser.wait_for(&["StripeNotFound", &what, &why, &replay, set, &summary])?;
     for line in [
         format!("Tenant {}", scene.tenant),
         format!("Customer {}", scene.lost.customer),

@@ -21,6 +21,7 @@ pub(crate) struct Page {
     known: [Option<String>; 3],
     failure: Option<RunError>,
     mend: Option<String>,
+    suggested: Option<String>,
     facts: Vec<String>,
 }
 
@@ -42,7 +43,8 @@ impl Page {
 
     pub(super) fn about(namespace: &str, workflow_id: &str, known: [Option<String>; 3], no_tenant: &str) -> Self {
         let (namespace, workflow_id) = (namespace.to_owned(), workflow_id.to_owned());
-        let page = Self { namespace, workflow_id, known, failure: None, mend: None, facts: Vec::new() };
+        let page =
+            Self { namespace, workflow_id, known, failure: None, mend: None, suggested: None, facts: Vec::new() };
         let page = if page.known[0].is_none() { page.fact("Tenant", no_tenant) } else { page };
         page.with_objects()
     }
@@ -81,8 +83,13 @@ impl Page {
         page.fact("Next", or(next, "nothing"))
     }
 
-    /// What ended the run, with the command that takes it up again once the cause is mended. A run
-    /// that did not fail may have one too.
+    /// What a person may do about a run that did not fail.
+    pub(super) fn suggested(mut self, command: Option<String>) -> Self {
+        self.suggested = command;
+        self
+    }
+
+    /// What ended the run, with the command that takes it up again once the cause is mended.
     pub(super) fn failed(mut self, error: Option<&RunError>, mend: Option<String>) -> Self {
         self.failure = error.cloned();
         self.mend = mend;
@@ -102,13 +109,13 @@ impl Page {
         if is_of(FailureKind::ValidationError) {
             let (field, _) = message.split_once(": ")?;
             let is_field = !field.is_empty() && field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            return is_field.then(|| format!(" --set {field}=…"));
+            return is_field.then(|| set(field, "…"));
         }
         let is_lost = is_of(FailureKind::StripeNotFound);
         if is_lost && is_named(self.subscription()) {
-            return Some(" --set stripe_subscription_id=sub_…".to_owned());
+            return Some(set("stripe_subscription_id", "sub_…"));
         }
-        (is_lost && is_named(self.customer())).then(|| " --set stripe_customer_id=cus_…".to_owned())
+        (is_lost && is_named(self.customer())).then(|| set("stripe_customer_id", "cus_…"))
     }
 
     /// What a batch has not started yet.
@@ -121,7 +128,7 @@ impl Page {
         let facts: Vec<_> = self.facts.iter().map(|fact| format!("- {fact}")).collect();
         let facts = facts.join("\n");
         let Some(RunError { kind, message }) = &self.failure else {
-            let command = self.mend.map(|command| format!("\n\n```\n{command}\n```"));
+            let command = self.suggested.map(|command| format!("\n\n```\n{command}\n```"));
             return facts + &command.unwrap_or_default();
         };
         let why = format!("tenantry runs why {}", shell_word(&self.workflow_id));
@@ -135,6 +142,11 @@ impl Page {
         ]
         .join("\n\n")
     }
+}
+
+/// On a line of its own: the UI's column is narrow and cuts off what is longer.
+fn set(field: &str, value: &str) -> String {
+    format!(" \\\n    --set {field}={value}")
 }
 
 fn or(words: &[&str], none: &str) -> String {
@@ -201,7 +213,7 @@ mod tests {
         let page = page("w", [None, Some("cus_1"), Some("sub_1")]);
         let check = |kind, message: &str, set: &str| {
             let command = page.replay(Some(&RunError::new(kind, message)));
-            assert_eq!(command, format!("tenantry runs replay w{set}"), "{message}");
+            assert_eq!(command.replace(" \\\n   ", ""), format!("tenantry runs replay w{set}"), "{message}");
         };
         let lost = FailureKind::StripeNotFound;
         check(lost, "sub_1 does not exist at Stripe", " --set stripe_subscription_id=sub_…");

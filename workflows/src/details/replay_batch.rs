@@ -19,13 +19,12 @@ pub(crate) fn of(page: Page, state: &ReplayBatchState) -> String {
     let named = state.items.iter().filter_map(failure).take(NAMED);
     let page = named.fold(page, |page, (id, kind)| page.fact(kind, format!("`{id}`")));
     let page = if failed > NAMED { page.fact("More", format!("{} that failed again", failed - NAMED)) } else { page };
-    let is_left = state.error.is_some() || state.stopping && not_started > 0;
-    let command = match (is_left, failed > 0) {
-        (true, _) => Some(resume),
+    let command = match (state.stopping && not_started > 0, failed > 0) {
+        (true, _) => Some(resume.clone()),
         (false, true) => Some("tenantry runs list --failed".to_owned()),
         (false, false) => None,
     };
-    page.failed(state.error.as_ref(), command).markdown()
+    page.suggested(command).failed(state.error.as_ref(), Some(resume)).markdown()
 }
 
 /// What happens by itself, or waits for a person.
