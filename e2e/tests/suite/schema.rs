@@ -95,6 +95,7 @@ fn imports(world: &World, schemas: &Schemas, tenant: &str, subscription: &str) -
 fn events(world: &World, schemas: &Schemas, subscription: &str) -> Result<()> {
     for (id, status, object) in [
         ("evt_1Failed", "failed", subscription),
+        ("evt_2Failed", "failed", subscription),
         ("evt_1Completed", "completed", subscription),
         ("evt_1Ignored", "ignored", ""),
     ] {
@@ -113,7 +114,7 @@ fn events(world: &World, schemas: &Schemas, subscription: &str) -> Result<()> {
     schemas.check("events replay", &["--status", "failed", "--dry-run"], 0)?;
     schemas.check("events replay", &["evt_1Failed", "evt_1Completed", "--wait"], 0)?;
     schemas.check("events replay", &["evt_1Ignored"], 4)?;
-    schemas.check_with("events replay", &["--status", "failed", "--yes"], &[("TEMPORAL_ADDRESS", "127.0.0.1:9")], 0)?;
+    schemas.check_with("events replay", &["--status", "failed", "--yes"], &[("TEMPORAL_ADDRESS", "127.0.0.1:9")], 5)?;
     Ok(())
 }
 

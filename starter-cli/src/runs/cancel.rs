@@ -264,3 +264,26 @@ impl Report for Cancelled {
         rows.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_like_this() {
+        let words = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let cancelled = Cancelled {
+            workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+            run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+            status: "cancelled",
+            reason: Some("bought twice".to_owned()),
+            done: words(&["resolvePurchase", "createTenant"]),
+            stays: words(&["tenant 190f0b43-fe35-5e35-ba10-4f73c2b88e4d", "its customer cus_QXg1oyoEfW2bZ3"]),
+            said: Some("a person cancelled it; what was done stays".to_owned()),
+            next: "tenantry runs replay create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+            link: Some("http://127.0.0.1:8233/namespaces/default/workflows/w/r/history".to_owned()),
+        };
+        snapshot::check("runs_cancel", &cancelled);
+    }
+}

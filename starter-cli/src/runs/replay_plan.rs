@@ -92,3 +92,32 @@ fn line(change: &Change) -> String {
     };
     format!("{}: {} -> {}", change.field, shown(&change.from), shown(&change.to))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_like_this() {
+        let changes = [("client_name", json!("Ann"), json!("Ann & Co")), ("tenant_id", json!("t"), Value::Null)];
+        let change = |(field, from, to): (&'static str, Value, Value)| Change {
+            field,
+            from: Some(from),
+            to: Some(to).filter(|to| !to.is_null()),
+        };
+        let plan = Plan {
+            workflow_id: "create-tenant-cus_QXg1oyoEfW2bZ3".to_owned(),
+            workflow_type: "createTenantWorkflow".to_owned(),
+            run_id: "01a20041-fdac-77da-a6da-f7d0748a14ac".to_owned(),
+            status: "failed",
+            failure_kind: Some("StripeNotFound".to_owned()),
+            changes: changes.map(change).into(),
+            licences: None,
+            note: None,
+        };
+        snapshot::check("runs_replay_plan", &plan);
+    }
+}

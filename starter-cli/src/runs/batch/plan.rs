@@ -131,3 +131,38 @@ impl Report for Plan {
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn it_looks_like_this() {
+        let changes = vec![Change { field: "client_name", from: Some(json!("Ann")), to: Some(json!("Ann & Co")) }];
+        let item = |workflow_id: &str| Planned {
+            workflow_id: workflow_id.to_owned(),
+            run_id: "r1".to_owned(),
+            workflow_type: "createTenantWorkflow".to_owned(),
+            status: "failed",
+            failure_kind: Some("StripeNotFound".to_owned()),
+            changes: changes.clone(),
+        };
+        let count = Count {
+            workflow_type: "createTenantWorkflow".to_owned(),
+            failure_kind: Some("StripeNotFound".to_owned()),
+            runs: 2,
+        };
+        let skipped = Skipped {
+            workflow_id: "sync-subscription-sub_1MowQVLkdIwHu7ix".to_owned(),
+            run_id: "r2".to_owned(),
+            workflow_type: "syncSubscriptionWorkflow".to_owned(),
+            why: "a sync is started by its events".to_owned(),
+            next: "tenantry events replay --status failed --subscription sub_1MowQVLkdIwHu7ix".to_owned(),
+        };
+        let items = ["create-tenant-cus_QXg1oyoEfW2bZ3", "create-tenant-cus_PgunVM8vg6IyZS"].map(item).into();
+        snapshot::check("runs_batch_plan", &Plan { counts: vec![count], items, skipped: vec![skipped] });
+    }
+}

@@ -271,6 +271,7 @@ mod tests {
     use domain::failure::FailureKind;
 
     use super::*;
+    use crate::snapshot;
 
     fn report(outcomes: &[Outcome]) -> BatchReport {
         let item = |outcome: &Outcome| ItemOutcome {
@@ -313,6 +314,15 @@ mod tests {
         check(&[completed.clone(), failed.clone()], Exit::Failed, "runs why create-tenant-cus_1");
         check(&[failed, Outcome::NotStarted], Exit::Failed, "batch resume monday");
         check(&[completed, Outcome::Running], Exit::Failed, "batch show monday");
+    }
+
+    #[test]
+    fn it_looks_like_this() {
+        let completed = Outcome::Completed { tenant_id: "190f0b43-fe35-5e35-ba10-4f73c2b88e4d".parse().ok() };
+        let failed = Outcome::failed(RunError::new(FailureKind::StripeNotFound, "sub_1Lost does not exist at Stripe"));
+        let batch = report(&[completed, failed, Outcome::NotFailed, Outcome::NotStarted]);
+        let batch = BatchReport { operator: Some("ann".to_owned()), reason: Some("ticket 4711".to_owned()), ..batch };
+        snapshot::check("runs_batch_show", &batch);
     }
 
     #[test]
