@@ -50,8 +50,9 @@ fn five_that_failed_at_their_fourth_step_are_finished_by_one_command() -> Result
         assert_eq!(run.search_attribute("TenantId")?, line["tenant_id"]);
     }
     names_nobody(&world)?;
-    let again = replay(&world, &[])?.exits(0)?;
+    let again = replay(&world, &["--report", "r.ndjson"])?.exits(0)?;
     ensure!(again.stdout.contains("no failed runs fit"), "{}", again.everything());
+    ensure!(fs::read_to_string(world.folder().join("r.ndjson"))?.is_empty(), "the report is of the run before");
     let again = document(&replay(&world, &["--output", "json"])?.exits(0)?.stdout)?;
     assert_eq!(again, json!({"started": false, "batch": null, "skipped": []}));
     assert_onboarded_once(&world, &sold)
@@ -250,7 +251,9 @@ fn a_batch_is_stopped_listed_and_resumed() -> Result<()> {
     resumed.exits(0)?;
     ensure!(lines(&world, "all.ndjson")?.len() == 12, "what was done before is not in the report");
     assert_onboarded_once(&world, &sold)?;
-    let nothing = world.tenantry(&["runs", "batch", "resume", "stop", "--yes"])?.exits(0)?;
+    let report = ["--report", "again.ndjson"];
+    let nothing = world.tenantry(&[&["runs", "batch", "resume", "stop", "--yes"], &report[..]].concat())?.exits(0)?;
+    assert_eq!(lines(&world, "again.ndjson")?, lines(&world, "all.ndjson")?);
     ensure!(nothing.stderr.contains("nothing to resume"), "{}", nothing.stderr);
     let listed = batch(&world, &["list"])?;
     let one = &listed["batches"][0];

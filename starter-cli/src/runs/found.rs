@@ -78,7 +78,7 @@ async fn described(
     limit: Option<usize>,
     progress: &Progress,
 ) -> Result<Found, Failure> {
-    let began = Instant::now();
+    let (began, mut looked_at) = (Instant::now(), 0);
     let mut seen = HashSet::new();
     let listed = client.list_workflows(filter.query(&temporal.task_queue), Default::default());
     let described = listed
@@ -87,6 +87,11 @@ async fn described(
         .map_ok(|run| async move { describe(client, temporal, run.id(), None).await })
         .try_buffered(AT_ONCE);
     let mut fitting = pin!(described.try_filter_map(|run| {
+        looked_at += 1;
+        let now = Instant::now();
+        if now.duration_since(began) > QUIET {
+            progress.say(&format!("looking at runs: {looked_at} so far"), now);
+        }
         let run = run.map(|described| FoundRun::new(&described, temporal));
         ready(Ok(run.filter(|run| filter.fits(run))))
     }));
@@ -96,10 +101,6 @@ async fn described(
             return Ok(Found { runs, more: true });
         }
         runs.push(run);
-        let now = Instant::now();
-        if now.duration_since(began) > QUIET {
-            progress.say(&format!("looking at runs: {} so far", runs.len()), now);
-        }
     }
     Ok(Found { runs, more: false })
 }

@@ -116,7 +116,7 @@ impl ItemReport {
         });
         let tenant = self.tenant_id.as_ref().map(|tenant| format!("tenant {tenant}"));
         let why = match self.outcome {
-            "not_failed" => "somebody else was faster: it runs or is done already".to_owned(),
+            "not_failed" => "somebody else was faster and has started it again".to_owned(),
             _ => failure.or(tenant).unwrap_or_default(),
         };
         vec![self.workflow_id.clone(), self.outcome.to_owned(), why]

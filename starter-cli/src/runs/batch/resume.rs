@@ -71,10 +71,10 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
     }
     let state = look::known_state(&client, &temporal, &found).await?;
     let Some(input) = args.rest(&client, &temporal, &found, &state).await? else {
-        if let Some(file) = args.report.as_deref().map(ReportFile::create).transpose()? {
-            file.write(&state.items, "run the same command again")?;
-        }
         let batch = BatchReport::new((&client, &temporal), &show::as_run(&found), state).await?;
+        if let Some(file) = args.report.as_deref().map(ReportFile::create).transpose()? {
+            file.write(&batch.items, "run the same command again")?;
+        }
         output.print(&Replayed { started: false, batch: Some(batch), skipped: Vec::new() });
         if output == Output::Text {
             eprintln!("all of it was started; there is nothing to resume");
