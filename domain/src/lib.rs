@@ -5,6 +5,7 @@
 //! word is stored (`store`), how it travels to Stripe (`stripe_gateway`), in which order
 //! things happen (`workflows`).
 
+pub mod advice;
 pub mod audit;
 pub mod change_license;
 pub mod create_tenant;

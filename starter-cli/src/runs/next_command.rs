@@ -1,5 +1,6 @@
 //! The one command that a person runs next about a run.
 
+use domain::advice::{self, word};
 use domain::failure::FailureKind;
 use domain::replay_batch::WORKFLOW_ID_PREFIX;
 use serde_json::Value;
@@ -48,23 +49,17 @@ impl Ended<'_> {
             Again::OnceCorrected => self.correction(),
             Again::NotNeeded | Again::ByItself | Again::Helps | Again::OnceMended | Again::Unknown => None,
         };
-        format!("tenantry runs replay {id}{}", correction.unwrap_or_default())
+        let set = correction.map_or_else(String::new, |set| format!(" {set}"));
+        format!("tenantry runs replay {id}{set}")
     }
 
     /// The field that the failure is about, with what stands for its new value.
     fn correction(&self) -> Option<String> {
-        let fields = self.input?.as_object()?;
-        let is_value_named = |value: &Value| value.as_str().is_some_and(|value| self.message.contains(value));
-        let named = self.message.split_once(": ").map(|(field, _)| field).filter(|field| is_field(field));
-        let field = match (self.kind, named) {
-            // It names what the purchase has, and the tenant that was asked for stands against that.
-            (Some(FailureKind::DuplicateError), _) if filled(fields.get("tenant_id")) => {
-                return Some(" --set tenant_id=".into());
-            }
-            (_, Some(named)) => named,
-            (_, None) => IDS.into_iter().find(|id| fields.get(*id).is_some_and(is_value_named))?,
-        };
-        Some(format!(" --set {field}={}", example(field)))
+        // It names what the purchase has, and the tenant that was asked for stands against that.
+        if self.kind == Some(FailureKind::DuplicateError) && self.field("tenant_id").is_some() {
+            return Some("--set tenant_id=".to_owned());
+        }
+        advice::correction(self.message, IDS.map(|field| (field, self.field(field).and_then(Value::as_str))))
     }
 
     fn decide_anew(&self) -> String {
@@ -101,33 +96,6 @@ impl Ended<'_> {
     fn field(&self, name: &str) -> Option<&Value> {
         self.input?.get(name).filter(|value| !value.is_null())
     }
-}
-
-fn filled(value: Option<&Value>) -> bool {
-    value.is_some_and(|value| !value.is_null())
-}
-
-/// A message that begins with a field says what is wrong with that.
-fn is_field(word: &str) -> bool {
-    word.contains(|letter: char| letter.is_ascii_lowercase())
-        && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-}
-
-/// What stands for the right value, so that nobody takes it for one.
-fn example(field: &str) -> &'static str {
-    match field {
-        "stripe_customer_id" => "cus_…",
-        "stripe_subscription_id" => "sub_…",
-        "checkout_session_id" => "cs_…",
-        "initial_license_count" => "N",
-        _ => "…",
-    }
-}
-
-/// As a shell takes it.
-pub(super) fn word(text: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:@/=+".contains(&b);
-    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -192,11 +160,5 @@ mod tests {
         let fall = (FailureKind::MassFall, Again::OnceMended);
         check(WorkflowType::Reconcile, json!({"apply": true}), fall, "no", "tenantry reconcile --apply --force");
         of(WorkflowType::ReplayBatch, json!({}), "tenantry runs batch resume id_1");
-    }
-
-    #[test]
-    fn an_id_that_a_shell_would_take_apart_is_quoted() {
-        assert_eq!(word("create-tenant-cus_1"), "create-tenant-cus_1");
-        assert_eq!(word("it's $1"), "'it'\\''s $1'");
     }
 }

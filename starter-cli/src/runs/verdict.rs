@@ -1,5 +1,6 @@
 //! What is to be said of a run, however it stands.
 
+use domain::advice::word;
 use domain::replay_batch::WORKFLOW_ID_PREFIX;
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::explanation::{Again, after_the_end, meaning, starting_again};
 use super::filter::kind_of;
 use super::found::FoundRun;
 use super::history::{History, Outcome, Step};
-use super::next_command::{Ended, word};
+use super::next_command::Ended;
 use super::stuck::{Stuck, WORKFLOW_TASK};
 use super::timeline::spell;
 use super::wire::FailedWith;

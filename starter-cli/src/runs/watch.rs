@@ -5,12 +5,12 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use chrono::Utc;
+use domain::advice::word;
 use indicatif::{ProgressBar, ProgressStyle};
 use temporalio_client::{Client, WorkflowExecutionDescription, WorkflowExecutionStatus};
 
 use super::found::{FoundRun, describe};
 use super::history::{History, Outcome, Step};
-use super::next_command::word;
 use super::resolve::Which;
 use super::show::Shown;
 use super::timeline::{clock, spell};

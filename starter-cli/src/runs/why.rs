@@ -1,13 +1,13 @@
 //! `tenantry runs why`: one paragraph and one command. What failed, whether trying again can help,
 //! what to do.
 
+use domain::advice::word;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::explanation::Again;
 use super::found::{FoundRun, describe};
 use super::history::History;
-use super::next_command::word;
 use super::resolve::Which;
 use super::verdict::{Verdict, judge};
 use crate::exit::Exit;

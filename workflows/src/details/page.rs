@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use domain::advice::{self, word};
 use domain::create_tenant::RunError;
 use domain::failure::FailureKind;
 use domain::names::search_attribute;
@@ -100,27 +101,20 @@ impl Page {
     /// another value for what the failure is about.
     pub(super) fn replay(&self, error: Option<&RunError>) -> String {
         let correction = error.and_then(|error| self.correction(error)).unwrap_or_default();
-        format!("tenantry runs replay {}{correction}", shell_word(&self.workflow_id))
+        format!("tenantry runs replay {}{correction}", word(&self.workflow_id))
     }
 
+    /// On a line of its own: the UI's column is narrow and cuts off what is longer.
     fn correction(&self, RunError { kind, message }: &RunError) -> Option<String> {
-        let is_of = |of: FailureKind| kind == of.as_str();
-        let is_named = |id: Option<&str>| id.is_some_and(|id| message.contains(id));
-        if is_of(FailureKind::ValidationError) {
-            let (field, _) = message.split_once(": ")?;
-            let is_field = !field.is_empty() && field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            return is_field.then(|| set(field, "…"));
-        }
-        let is_lost = is_of(FailureKind::StripeNotFound);
-        if is_lost && is_named(self.subscription()) {
-            return Some(set("stripe_subscription_id", "sub_…"));
-        }
-        (is_lost && is_named(self.customer())).then(|| set("stripe_customer_id", "cus_…"))
+        let is_of_the_input = [FailureKind::ValidationError, FailureKind::StripeNotFound];
+        is_of_the_input.iter().find(|of| kind == of.as_str())?;
+        let ids = [("stripe_subscription_id", self.subscription()), ("stripe_customer_id", self.customer())];
+        Some(format!(" \\\n    {}", advice::correction(message, ids)?))
     }
 
     /// What a batch has not started yet.
     pub(super) fn resume(&self) -> String {
-        format!("tenantry runs batch resume {}", shell_word(&self.workflow_id))
+        format!("tenantry runs batch resume {}", word(&self.workflow_id))
     }
 
     /// The whole page.
@@ -131,7 +125,7 @@ impl Page {
             let command = self.suggested.map(|command| format!("\n\n```\n{command}\n```"));
             return facts + &command.unwrap_or_default();
         };
-        let why = format!("tenantry runs why {}", shell_word(&self.workflow_id));
+        let why = format!("tenantry runs why {}", word(&self.workflow_id));
         let commands: Vec<_> = [Some(why), self.mend].into_iter().flatten().collect();
         let same = format!("All runs that ended in {kind}");
         [
@@ -142,11 +136,6 @@ impl Page {
         ]
         .join("\n\n")
     }
-}
-
-/// On a line of its own: the UI's column is narrow and cuts off what is longer.
-fn set(field: &str, value: &str) -> String {
-    format!(" \\\n    --set {field}={value}")
 }
 
 fn or(words: &[&str], none: &str) -> String {
@@ -163,15 +152,6 @@ fn plain(text: &str) -> String {
         plain.push(if c.is_control() { ' ' } else { c });
     }
     plain
-}
-
-/// One word for a shell, also where a caller chose an id with other characters than ours have.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -230,7 +210,5 @@ mod tests {
             plain("No such price: 'price_1' *now* <b>\n[x](y)"),
             r"No such price: 'price_1' \*now\* \<b\> \[x\](y)"
         );
-        assert_eq!(shell_word("create-tenant-cus_1"), "create-tenant-cus_1");
-        assert_eq!(shell_word("a $(b) 'c'"), r"'a $(b) '\''c'\'''");
     }
 }
