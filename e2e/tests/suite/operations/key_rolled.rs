@@ -33,7 +33,8 @@ pub(crate) fn a_new_key_ends_the_waiting() -> Result<()> {
     ensure!(looked[0].stdout.contains("red      Stripe "), "{looked:?}");
     desk.set("STRIPE_SECRET_KEY", SECRET_KEY);
     desk.next_block()?;
-    desk.next_block()?;
+    let over = desk.next_block()?;
+    ensure!(over[1].everything().contains("completed"), "{over:?}");
     ensure!(run.result()?["licensed_user_count"] == 10);
     desk.done()
 }

@@ -1,7 +1,10 @@
 //! Stripe answers nobody, and comes back.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use e2e::World;
+use stack::deadline;
 
 use super::alerts::{Scrape, wait_until_it_fires};
 use super::desk::Desk;
@@ -19,8 +22,15 @@ pub(crate) fn an_outage_of_stripe_is_waited_out() -> Result<()> {
     wait_until_it_fires("StripeDown", rest, &world, None)?;
 
     let mut desk = Desk::open(&world, HEADING, &[("cus_QXg1oyoEfW2bZ3", &purchases[0].customer)])?;
+    // What waits is stuck after a minute, and not before.
+    let (limit, pause) = (Duration::from_secs(150), Duration::from_secs(1));
+    deadline::poll_every("the onboardings to be stuck", limit, pause, || {
+        let listed = world.tenantry(&["runs", "list", "--stuck"])?.exits(0)?.stdout;
+        Ok(purchases.iter().all(|purchase| listed.contains(&purchase.customer)).then_some(()))
+    })?;
     let looked = desk.next_block()?;
     ensure!(looked[0].stdout.contains("red      Stripe "), "{looked:?}");
+    ensure!(purchases.iter().all(|purchase| looked[1].stdout.contains(&purchase.customer)), "{looked:?}");
     ensure!(looked[2].stdout.contains("resolvePurchase"), "{looked:?}");
     // For the last of them the outage has lasted a week.
     runs[3].end_the_week_of_the_step()?;
@@ -32,6 +42,7 @@ pub(crate) fn an_outage_of_stripe_is_waited_out() -> Result<()> {
     super::wait_until_listed(&world, 1)?;
     desk.next_command()?;
     ensure!(world.run(&runs[3].workflow_id).result()?["licensed_user_count"] == 4);
-    desk.next_block()?;
+    let over = desk.next_block()?;
+    ensure!(over[1].stdout.contains("no runs fit"), "{over:?}");
     desk.done()
 }
