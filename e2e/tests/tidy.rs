@@ -2,6 +2,9 @@
 //!
 //! It reads manifests, sources and documents; it starts nothing and needs no server.
 
+#[path = "tidy/settings.rs"]
+mod settings;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,23 +31,6 @@ const TOOLS: [&str; 4] = ["stripe-sim", "stack", "bench", "e2e"];
 const NOT_FOR_WORKFLOWS: [&str; 5] = ["tokio", "sqlx", "reqwest", "hyper", "axum"];
 
 const LINES_MAX: usize = 400;
-
-/// Settings that Temporal's SDK reads by itself, as far as a deployment may need them.
-const READ_BY_THE_SDK: [&str; 10] = [
-    "TEMPORAL_ADDRESS",
-    "TEMPORAL_NAMESPACE",
-    "TEMPORAL_API_KEY",
-    "TEMPORAL_TLS",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "TEMPORAL_TLS_SERVER_NAME",
-    "TEMPORAL_CONFIG_FILE",
-    "TEMPORAL_PROFILE",
-];
-
-/// How names in the code begin that look like settings: of others, and of what tests and shells set.
-const NOT_SETTINGS: [&str; 5] = ["CARGO_", "NON_DETERMINISTIC_", "RUN_ID", "WAYLAND_", "TENANTRY_"];
 
 #[test]
 fn every_crate_has_its_place_in_the_house() {
@@ -160,18 +146,21 @@ fn tests_wait_for_what_happens_and_never_for_time() {
     assert_none("take `stack::deadline::poll`", &offences);
 }
 
+/// Beside the name of its activity the Temporal UI shows a step's summary, and six hundred that say the
+/// same say nothing. Their type asks for one that is made; this, that it is not made of a literal.
+#[test]
+fn every_step_names_what_it_is_about() {
+    let options = ["database", "long_database", "stripe", "last_look"].map(|kind| format!("patience::{kind}(\""));
+    let workflows = rust_files().filter(|path| path.starts_with("workflows/src/"));
+    let offences = lines_of(workflows, |line| options.iter().any(|option| line.contains(option)));
+    assert_none("summaries without the id of anything", &offences);
+}
+
 #[test]
 fn every_migration_opens_with_why() {
     let migrations = files().into_iter().filter(|path| path.starts_with("migrations/"));
     let offences: Vec<String> = migrations.filter(|path| !read(path).starts_with("-- ")).collect();
     assert_none("migrations without an opening comment", &offences);
-}
-
-#[test]
-fn settings_are_the_same_in_code_readme_and_example() {
-    let code = settings_in_code();
-    assert_same("README.md", &settings_in_readme(), &code);
-    assert_same(".env.example", &settings_in_example(), &code);
 }
 
 #[test]
@@ -312,44 +301,6 @@ fn is_from_the_root(line: &str, root: &str) -> bool {
 fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let (_, value) = line.split_once(key)?;
     value.strip_prefix('"')?.split_once('"').map(|(value, _)| value)
-}
-
-// Settings.
-
-fn is_setting(word: &str) -> bool {
-    let is_name = word.contains('_') && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    is_name && word.starts_with(|c: char| c.is_ascii_uppercase()) && !word.ends_with('_')
-}
-
-/// Every name in quotes in the product's sources, tests left out.
-fn settings_in_code() -> BTreeSet<String> {
-    let dirs: Vec<String> = ARROWS.iter().map(|(name, _)| format!("{name}/src/")).collect();
-    let mut settings: BTreeSet<String> = READ_BY_THE_SDK.map(str::to_owned).into();
-    for path in rust_files().filter(|path| dirs.iter().any(|dir| path.starts_with(dir))) {
-        let text = read(&path);
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let names = code
-            .split('"')
-            .filter(|word| is_setting(word) && !NOT_SETTINGS.iter().any(|other| word.starts_with(other)));
-        settings.extend(names.map(str::to_owned));
-    }
-    settings
-}
-
-/// The first column of the table under "Configuration".
-fn settings_in_readme() -> BTreeSet<String> {
-    let text = read("README.md");
-    let (_, section) = text.split_once("\n## Configuration\n").expect("README.md has a section Configuration");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let names = section.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
-    names.flat_map(|cell| cell.split('`')).filter(|word| is_setting(word)).map(str::to_owned).collect()
-}
-
-/// What is assigned, also behind a `#`.
-fn settings_in_example() -> BTreeSet<String> {
-    let text = read(".env.example");
-    let names = text.lines().filter_map(|line| line.strip_prefix("# ").unwrap_or(line).split_once('='));
-    names.map(|(name, _)| name).filter(|name| is_setting(name)).map(str::to_owned).collect()
 }
 
 // Documents.
