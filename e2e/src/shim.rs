@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use stack::process::{Exit, Launch};
-use stack::{Process, binaries, deadline, http};
+use stack::{Process, binaries, deadline, http, unique};
 
 use crate::world::World;
 
@@ -45,7 +45,7 @@ impl World {
 
     /// Starts one that is not expected to take deliveries, and answers where it logs.
     pub fn launch_shim(&self, settings: &[(&str, &str)]) -> Result<(Process, PathBuf)> {
-        let log = self.dir.join(format!("webhook-{}.log", stack::ports::free()?));
+        let log = self.dir.join(format!("webhook-{}.log", unique::number()));
         let process = Launch::new("webhook", &binaries::binary("webhook")?, &log)
             .isolated()
             .env(self.environment())

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stack::psql::Session;
 use stack::temporal::TemporalOptions;
-use stack::{Postgres, Process, Temporal, binaries, deadline, ports, scratch, shared};
+use stack::{Postgres, Process, Temporal, binaries, deadline, ports, scratch, shared, unique};
 
 use crate::double::{Double, Purchase, SECRET_KEY};
 use crate::run::Run;
@@ -38,7 +38,7 @@ pub struct World {
     settings: Vec<(String, String)>,
     pub(crate) worker: Mutex<Option<Process>>,
     /// Told apart by this from every other world's ids and queues.
-    unique: u16,
+    unique: u32,
 }
 
 /// The shared Postgres, or one that may be stopped.
@@ -125,7 +125,7 @@ impl WorldBuilder {
             dir: scratch::folder(&self.name)?,
             settings: self.settings,
             worker: Mutex::new(None),
-            unique: ports::free()?,
+            unique: unique::number(),
             name: self.name,
         };
         if self.claimed {
@@ -164,7 +164,7 @@ impl WorldBuilder {
 /// A migrated database: the first is migrated by `tenantry migrate`, the others are copies of it.
 fn database(postgres: &Db, name: &str) -> Result<String> {
     static TEMPLATE: Mutex<bool> = Mutex::new(false);
-    let database = format!("world_{}_{}", name.replace('-', "_"), ports::free()?);
+    let database = format!("world_{}_{}", name.replace('-', "_"), unique::number());
     let Db::Shared(postgres) = postgres else {
         let url = postgres.get().create_database(&database)?;
         migrate(&url)?;

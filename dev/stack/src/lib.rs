@@ -21,6 +21,7 @@ pub mod scratch;
 pub mod shared;
 pub mod temporal;
 pub mod tools;
+pub mod unique;
 pub mod unprivileged;
 pub mod workspace;
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result};
 
 use crate::file_lock::FileLock;
-use crate::{ports, unprivileged};
+use crate::{unique, unprivileged};
 
 const PREFIX: &str = "tenantry-run-";
 const LOCK: &str = "lock";
@@ -21,8 +21,7 @@ pub fn of_this_process() -> Result<&'static Path> {
 
 /// A new folder inside it, `name` made unique.
 pub fn folder(name: &str) -> Result<PathBuf> {
-    // A port number is as good a unique number as any, and this process gets each only once.
-    let dir = of_this_process()?.join(format!("{name}-{}", ports::free()?));
+    let dir = of_this_process()?.join(format!("{name}-{}", unique::number()));
     unprivileged::open_folder(&dir)?;
     Ok(dir)
 }

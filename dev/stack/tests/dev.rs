@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use stack::postgres::{Postgres, PostgresOptions};
@@ -83,7 +82,7 @@ fn its_settings_are_there_while_everything_is_ready_and_only_then() {
 fn a_taken_port_is_refused_before_anything_starts() {
     let dev = Dev::new("taken");
     let check = |offset: u16, whose: &str| {
-        let base = free_base();
+        let base = ports::row(PORTS).expect("free ports");
         let _theirs = TcpListener::bind(("127.0.0.1", base + offset)).expect("a free port");
         let process = dev.start_at(base, &["--once"]);
         assert_eq!(process.wait(PATIENCE).expect("ends"), Exit::Code(1));
@@ -136,7 +135,7 @@ impl Dev {
     /// On ports that were free a moment ago; where one of them is not any more, on others.
     fn start(&self, args: &[&str]) -> (u16, Process) {
         for _ in 0..5 {
-            let base = free_base();
+            let base = ports::row(PORTS).expect("free ports");
             let process = self.start_at(base, args);
             let has_begun = || !process.is_running() || process.log().contains(" is ready");
             deadline::poll("a first server", PATIENCE, || Ok(has_begun().then_some(()))).expect("begins");
@@ -165,18 +164,6 @@ impl Dev {
             log_file: self.dir.join("logs/left.log"),
         }
     }
-}
-
-/// Free ports in a row, below those that the system hands out to clients. This process gets
-/// each once, and others start their search elsewhere.
-fn free_base() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let candidates = std::iter::repeat_with(|| {
-        let row = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        20_000 + u16::try_from(row % 1_700 * u32::from(PORTS)).expect("below 12 000")
-    });
-    let is_free = |base: &u16| (*base..*base + PORTS).all(|port| !ports::is_taken(port));
-    candidates.take(1_700).find(is_free).expect("seven free ports in a row")
 }
 
 fn assert_closed(base: u16) {

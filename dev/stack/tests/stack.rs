@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use stack::process::{Exit, Launch};
-use stack::{Postgres, Process, deadline, ports, scratch, shared, tools};
+use stack::{Postgres, Process, deadline, scratch, shared, tools};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -161,13 +161,6 @@ fn node_finds_the_pinned_packages() {
     let script = "console.log(require('stripe').PACKAGE_VERSION, require('pg/package.json').version)";
     node.env("NODE_PATH", tools::node_modules().expect("installed or found")).args(["-e", script]);
     assert_eq!(stack::command::stdout(&mut node).expect("both are there"), "23.1.0 8.23.1\n");
-}
-
-#[test]
-fn a_port_is_given_once() {
-    let given: Vec<u16> = (0..50).map(|_| ports::free().expect("a port")).collect();
-    let different: std::collections::HashSet<&u16> = given.iter().collect();
-    assert_eq!(different.len(), given.len());
 }
 
 fn shell(script: &str) -> Process {

@@ -246,7 +246,7 @@ fn park(world: &World, event: &str, customer: &str, age: &str, looked_again: boo
 #[test]
 fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
     let world = World::named("wh-stranded").claimed().without_worker()?;
-    let customer = format!("cus_stranded{}", stack::ports::free()?);
+    let customer = format!("cus_stranded{}", stack::unique::number());
     let settings = [("STRANDED_PURCHASE_AFTER", "1s")];
     let shims = [world.start_shim(&settings)?, world.start_shim(&settings)?];
     park(&world, "stranded", &customer, "10 s", true)?;

@@ -25,7 +25,7 @@ struct Person<'a> {
 
 impl<'a> Person<'a> {
     fn at(world: &'a World, tenant: &Tenant, more: &[&str]) -> Result<Self> {
-        let screen = world.folder().join(format!("screen-{}", stack::ports::free()?));
+        let screen = world.folder().join(format!("screen-{}", stack::unique::number()));
         let mut python = Command::new("python3");
         stack::command::isolate(&mut python);
         python.args(["-c", TERMINAL]).arg(binaries::binary("tenantry")?);

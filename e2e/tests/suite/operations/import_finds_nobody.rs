@@ -10,7 +10,7 @@ pub(crate) const HEADING: &str = "An import finds no customer";
 #[test]
 pub(crate) fn a_customer_with_another_email_is_taken_over_by_hand() -> Result<()> {
     let world = World::named("ops-import").start()?;
-    let tenant = format!("33333333-3333-4333-8333-{:012}", stack::ports::free()?);
+    let tenant = format!("33333333-3333-4333-8333-{:012}", stack::unique::number());
     world.rows(&format!(
         "INSERT INTO tenants (tenant, client_name, email) VALUES ('{tenant}', 'A', 'old@example.com')"
     ))?;
