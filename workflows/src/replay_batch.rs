@@ -108,7 +108,10 @@ impl ReplayBatch {
     async fn replay(ctx: &mut WorkflowContext<Self>) -> Result<Part, Ending> {
         let input = ctx.state(|s| s.input.clone()).into_valid()?;
         Self::describe(ctx);
-        let done = ctx.cancellation_token().child_token();
+        // Of its own, and cancelled below. A timer under the run's token is given up as soon as a
+        // cancellation arrives; if it fires in the same workflow task, the SDK (temporalio-workflow
+        // 1.1.1, `apply_resolution`) finds nobody to tell and panics, at every attempt.
+        let done = WorkflowCancellationToken::new();
         let places = async {
             let ended = workflows::join_all((0..PLACES).map(|_| Self::place(ctx))).await;
             done.cancel();
@@ -126,6 +129,10 @@ impl ReplayBatch {
     async fn place(ctx: &WorkflowContext<Self>) -> Result<(), Ending> {
         loop {
             ctx.wait_condition(|s| s.allowed > 0 || s.has_begun_all()).await?;
+            // What is so is told before a cancellation is.
+            if ctx.cancellation_token().is_cancelled() {
+                return Err(Ending::Cancelled);
+            }
             let Some((place, item)) = ctx.state_mut(Self::next) else { return Ok(()) };
             Self::see_through(ctx, place, item).await?;
             Self::describe(ctx);

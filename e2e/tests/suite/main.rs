@@ -31,6 +31,7 @@ mod reconcile_events;
 mod reconcile_schedule;
 mod reconcile_trouble;
 mod replay;
+mod runs_asked;
 mod runs_batch;
 mod runs_batch_trouble;
 mod runs_cancel;

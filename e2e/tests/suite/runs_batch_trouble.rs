@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::World;
+use e2e::{Ending, World};
 use serde_json::Value;
+use stack::deadline;
 
 use crate::runs_batch::crowd::{
     assert_onboarded_once, batch, document, failed, id, listed, replay, wait_for, wait_until,
@@ -176,4 +177,28 @@ fn a_batch_that_is_ended_by_force_is_resumed() -> Result<()> {
         assert_onboarded_once(&world, &sold)?;
     }
     Ok(())
+}
+
+/// While no worker runs, both come to be: the next second, for which the batch waits, and its end.
+#[test]
+fn a_batch_that_is_cancelled_as_its_timer_fires_ends() -> Result<()> {
+    let world = World::named("batch-both").start()?;
+    let sold = failed(&world, 6)?;
+    replay(&world, &["--rate", "1", "--name", "both", "--no-wait"])?.exits(0)?;
+    wait_for_settled(&world, "both", 1)?;
+    world.stop_worker()?;
+    let run = world.run("replay-batch-both");
+    run.cancel()?;
+    deadline::poll_every("the next second", Duration::from_secs(30), Duration::from_millis(200), || {
+        // Only the one that limits the wait for an item is left.
+        let (started, fired) =
+            (run.count_events("EVENT_TYPE_TIMER_STARTED")?, run.count_events("EVENT_TYPE_TIMER_FIRED")?);
+        Ok((started == fired + 1).then_some(()))
+    })?;
+    world.start_worker(&[])?;
+    assert_eq!(run.ending(Duration::from_secs(60))?, Ending::Cancelled);
+    let shown = batch(&world, &["show", "both"])?;
+    ensure!(shown["counts"]["not_started"].as_u64() > Some(0), "{shown}");
+    world.tenantry(&["runs", "batch", "resume", "both", "--yes"])?.exits(0)?;
+    assert_onboarded_once(&world, &sold)
 }
