@@ -66,6 +66,20 @@ impl World {
         Ok(began.elapsed())
     }
 
+    /// The same while a step is held: it goes on when the worker drains and `meanwhile` has looked.
+    pub fn drain_worker(&self, meanwhile: impl FnOnce() -> Result<()>) -> Result<Duration> {
+        std::thread::scope(|scope| {
+            let stopping = scope.spawn(|| self.stop_worker());
+            // It no longer takes work, and has not gone yet.
+            deadline::poll("the worker to drain", Duration::from_secs(20), || {
+                Ok(self.worker_log().contains("draining").then_some(()))
+            })?;
+            meanwhile()?;
+            self.release()?;
+            stopping.join().expect("stopping panicked")
+        })
+    }
+
     /// Waits until the worker stopped at its hold point, and answers which one that is.
     pub fn wait_until_held(&self) -> Result<String> {
         deadline::poll("the worker to stop at its hold point", START, || {

@@ -136,16 +136,10 @@ fn a_worker_that_is_asked_to_stop_finishes_the_step_under_way() -> Result<()> {
     let purchase = world.stripe.buy(10)?;
     let run = world.onboard(&purchase)?;
     world.wait_until_held()?;
-    let took = std::thread::scope(|scope| -> Result<Duration> {
-        let stopping = scope.spawn(|| world.stop_worker());
-        // It no longer takes work, and has not gone yet.
-        stack::deadline::poll("the worker to drain", Duration::from_secs(20), || {
-            Ok(world.worker_log().contains("draining").then_some(()))
-        })?;
+    let took = world.drain_worker(|| {
         let ready = world.admin("/readyz")?;
         ensure!(ready.status == 503 && ready.body.contains("draining"), "{ready:?}");
-        world.release()?;
-        stopping.join().expect("stopping panicked")
+        Ok(())
     })?;
     ensure!(took < Duration::from_secs(30), "the drain took {took:?}");
     assert_eq!(run.count_events("EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT")?, 0);

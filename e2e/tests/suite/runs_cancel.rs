@@ -71,6 +71,24 @@ fn cancelled_at_its_fourth_step_it_leaves_the_subscription_too() -> Result<()> {
     goes_on(&world, &purchase, &said)
 }
 
+/// The worker that stops has reported the step's end; the next one is told of both at once.
+#[test]
+fn cancelled_as_a_step_ends_it_ends_after_that_step() -> Result<()> {
+    let world = World::named("cancel-both").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let purchase = world.stripe.buy(10)?;
+    let run = world.onboard(&purchase)?;
+    world.wait_until_held()?;
+    world.drain_worker(|| Ok(()))?;
+    let flags = ["runs", "cancel", &run.workflow_id, "--reason", REASON, "--output", "json"];
+    let cancel = world.tenantry_at_work(&flags)?;
+    until_asked(&run)?;
+    world.start_worker(&[])?;
+    let said = document(&cancel.ended()?.exits(0)?.stdout)?;
+    assert_eq!(said["done"][3], "importSubscription", "{said}");
+    assert_eq!(run.attempts("importSubscription")?, 1);
+    goes_on(&world, &purchase, &said)
+}
+
 #[test]
 fn a_step_that_is_tried_again_and_again_is_given_up() -> Result<()> {
     let world = World::named("cancel-stuck").start()?;
