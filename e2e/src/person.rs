@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,8 +11,12 @@ use stack::{binaries, deadline, unique};
 
 use crate::World;
 
-/// Runs a command on a terminal of its own; what is typed comes in by a pipe.
-const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+/// Runs a command on a terminal of its own; what is typed comes in by a pipe. Whoever runs the tests
+/// in the background may have SIGINT ignored, and a command would inherit that.
+const TERMINAL: &str = "\
+import os, pty, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 /// A loaded machine takes its time to plan.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a terminal makes SIGINT of.
@@ -22,6 +26,7 @@ const CTRL_C: &str = "\u{3}";
 #[derive(Debug)]
 pub struct Person {
     screen: PathBuf,
+    keyboard: ChildStdin,
     python: Child,
 }
 
@@ -34,7 +39,9 @@ impl World {
         python.args(["-c", TERMINAL]).arg(binaries::binary("tenantry")?).args(args);
         python.envs(self.environment()).current_dir(self.folder());
         python.stdin(Stdio::piped()).stdout(File::create(&screen)?);
-        Ok(Person { screen, python: python.spawn()? })
+        let mut python = python.spawn()?;
+        let keyboard = python.stdin.take().context("a keyboard")?;
+        Ok(Person { screen, keyboard, python })
     }
 }
 
@@ -50,21 +57,31 @@ impl Person {
         seen.with_context(|| format!("on the screen:\n{}", self.screen()))
     }
 
+    /// Types a line.
+    pub fn types(&mut self, line: &str) -> Result<()> {
+        self.presses(&format!("{line}\n"))
+    }
+
     /// Types a line; then all that was on the screen, and how the command exited.
-    pub fn answers(self, word: &str) -> Result<(String, Option<i32>)> {
-        self.types(&format!("{word}\n"))
+    pub fn answers(mut self, line: &str) -> Result<(String, Option<i32>)> {
+        self.types(line)?;
+        self.ended()
     }
 
-    /// Presses Ctrl-C; the exit code is that of the terminal's program, 256 less the signal's number.
-    pub fn interrupts(self) -> Result<(String, Option<i32>)> {
-        self.types(CTRL_C)
+    /// Presses Ctrl-C; a command that it ends has the exit code of the terminal's program, 256 less
+    /// the signal's number.
+    pub fn interrupts(mut self) -> Result<(String, Option<i32>)> {
+        self.presses(CTRL_C)?;
+        self.ended()
     }
 
-    fn types(mut self, keys: &str) -> Result<(String, Option<i32>)> {
-        let mut keyboard = self.python.stdin.take().context("a keyboard")?;
-        keyboard.write_all(keys.as_bytes())?;
-        let exit = self.python.wait()?;
-        drop(keyboard);
+    fn presses(&mut self, keys: &str) -> Result<()> {
+        Ok(self.keyboard.write_all(keys.as_bytes())?)
+    }
+
+    fn ended(mut self) -> Result<(String, Option<i32>)> {
+        let exit = deadline::poll("the command to end", PATIENCE, || Ok(self.python.try_wait()?));
+        let exit = exit.with_context(|| format!("on the screen:\n{}", self.screen()))?;
         Ok((self.screen(), exit.code()))
     }
 }

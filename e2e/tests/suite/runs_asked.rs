@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::{Person, World};
 use serde_json::json;
 
-use crate::runs_batch::crowd::{assert_onboarded_once, batch, document, failed, id, listed};
+use crate::runs_batch::crowd::{assert_onboarded_once, batch, document, failed, id, listed, replay};
 
 /// Who wants to start again all that failed, up to the question.
 fn asked(world: &World, more: &[&str]) -> Result<Person> {
@@ -47,6 +47,24 @@ fn all_that_failed_is_started_on_a_yes_only() -> Result<()> {
     let (screen, code) = asked(&world, &["--name", "agreed"])?.answers("y")?;
     has(&screen, &["replay-batch-agreed", "3 completed"])?;
     assert_eq!(code, Some(0), "{screen}");
+    assert_onboarded_once(&world, &sold)
+}
+
+/// The server does not answer, so nobody knows whether it has started the batch.
+#[test]
+fn whoever_leaves_while_it_is_started_is_told_where_to_look() -> Result<()> {
+    let world = World::named("asked-start").private_temporal().start()?;
+    let sold = failed(&world, 2)?;
+    let mut person = asked(&world, &["--name", "unsure"])?;
+    world.temporal.process().signal("STOP")?;
+    person.types("y")?;
+    person.wait_for("starting replay-batch-unsure")?;
+    let (screen, code) = person.interrupts()?;
+    world.temporal.process().signal("CONT")?;
+    has(&screen, &["was left while it was being started; it may run or not", "runs batch show replay-batch-unsure"])?;
+    assert_eq!(code, Some(1), "{screen}");
+    // It is as safe to type it again as ever.
+    replay(&world, &[])?.exits(0)?;
     assert_onboarded_once(&world, &sold)
 }
 

@@ -92,9 +92,9 @@ pub(super) async fn run(many: &Many, how: How<'_>, output: Output) -> Result<Exi
     if output == Output::Text && how.yes {
         anstream::eprintln!("{}\n", plan.text());
     }
-    let run = start::start(&client, &temporal, (&name, Named::Anew), input).await?;
+    let (run, interrupts) = start::start(&client, &temporal, (&name, Named::Anew), input, output).await?;
     let begun = Begun { client: &client, temporal: &temporal, run, output, skipped: plan.into_skipped() };
-    if many.no_wait { begun.leave().await } else { begun.finish(file).await }
+    if many.no_wait { begun.leave(interrupts).await } else { begun.finish(interrupts, file).await }
 }
 
 impl Many {

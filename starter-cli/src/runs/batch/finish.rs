@@ -2,6 +2,7 @@
 
 use domain::replay_batch::ReplayBatchState;
 use temporalio_client::Client;
+use tokio::signal::unix::Signal;
 
 use super::candidates::Skipped;
 use super::report::{BatchReport, Replayed};
@@ -26,10 +27,14 @@ pub(crate) struct Begun<'a> {
 
 impl Begun<'_> {
     /// Shows what was started, and leaves it.
-    pub(crate) async fn leave(self) -> Result<Exit, Failure> {
-        let next = follow::look(&self.run);
+    pub(crate) async fn leave(self, mut interrupts: Signal) -> Result<Exit, Failure> {
+        let (next, left) = (follow::look(&self.run.workflow_id), follow::left(&self.run));
         let output = self.output;
-        output.print(&self.so_far().await?);
+        let so_far = tokio::select! {
+            so_far = self.so_far() => so_far?,
+            _ = interrupts.recv() => return Err(left),
+        };
+        output.print(&so_far);
         if output == Output::Text {
             eprintln!("{next}");
         }
@@ -37,12 +42,13 @@ impl Begun<'_> {
     }
 
     /// Waits for its end, and says what became of each.
-    pub(crate) async fn finish(mut self, file: Option<ReportFile>) -> Result<Exit, Failure> {
+    pub(crate) async fn finish(mut self, mut interrupts: Signal, file: Option<ReportFile>) -> Result<Exit, Failure> {
         if self.output == Output::Text {
             // Before the wait: who ends it early still has the id.
             anstream::eprintln!("{}\n", self.run.text());
         }
-        let ended = match follow::until_ended(&self.run, self.client, self.temporal, self.output).await {
+        let run = (&self.run, &mut interrupts);
+        let ended = match follow::until_ended(run, self.client, self.temporal, self.output).await {
             Ok(ended) => ended,
             Err(left) => {
                 let output = self.output;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use domain::replay_batch::{Counts, ReplayBatchResult, ReplayBatchState};
 use temporalio_client::{Client, WorkflowHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use workflows::ReplayBatch;
 
 use crate::exit::Exit;
@@ -21,15 +21,21 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// A query waits for a worker, perhaps for long.
 const ONE_LOOK: Duration = Duration::from_secs(3);
 
+/// Ctrl-C, from now on and for good.
+pub(crate) fn interrupts(workflow_id: &str) -> Result<Signal, Failure> {
+    signal(SignalKind::interrupt()).map_err(|error| {
+        let message = format!("cannot listen for Ctrl-C: {error}; {workflow_id} was not started");
+        Failure::new(Exit::Failed, message, "run the same command again")
+    })
+}
+
 /// How it ended, whichever run of its chain that was in.
 pub(crate) async fn until_ended(
-    run: &Run,
+    (run, interrupts): (&Run, &mut Signal),
     client: &Client,
     temporal: &TemporalConfig,
     output: Output,
 ) -> Result<Ended<ReplayBatchResult>, Failure> {
-    let mut interrupts = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}"), look(run)))?;
     let chain = run.handle::<ReplayBatch>(client, temporal);
     let latest = client.get_workflow_handle::<ReplayBatch>(&run.workflow_id);
     let progress = Progress::on_stderr(output);
@@ -72,15 +78,23 @@ fn sentence(state: &ReplayBatchState, new: usize, took: Duration) -> String {
     format!("replaying: {settled} of {items} runs{failed}{pace}{stopping}")
 }
 
-fn left(run: &Run) -> Failure {
+/// It was left under way.
+pub(crate) fn left(run: &Run) -> Failure {
     let message = format!("{} was left before its end (run {}); it goes on", run.workflow_id, run.run_id);
-    Failure::new(Exit::Failed, message, look(run))
+    Failure::new(Exit::Failed, message, look(&run.workflow_id))
+}
+
+/// It was left before the server had answered.
+pub(crate) fn left_unanswered(workflow_id: &str) -> Failure {
+    let message = format!("{workflow_id} was left while it was being started; it may run or not");
+    Failure::new(Exit::Failed, message, look(workflow_id))
 }
 
 /// How to look at one that was left, and how to stop it.
-pub(crate) fn look(run: &Run) -> String {
-    let id = &run.workflow_id;
-    format!("look at it with `tenantry runs batch show {id}`, stop it with `tenantry runs batch stop {id}`")
+pub(crate) fn look(workflow_id: &str) -> String {
+    format!(
+        "look at it with `tenantry runs batch show {workflow_id}`, stop it with `tenantry runs batch stop {workflow_id}`"
+    )
 }
 
 #[cfg(test)]

@@ -86,9 +86,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let file = args.report.as_deref().map(ReportFile::create).transpose()?;
-    let run = start(&client, &temporal, (&name, Named::Again), input).await?;
+    let (run, interrupts) = start(&client, &temporal, (&name, Named::Again), input, output).await?;
     let begun = Begun { client: &client, temporal: &temporal, run, output, skipped: Vec::new() };
-    if args.no_wait { begun.leave().await } else { begun.finish(file).await }
+    if args.no_wait { begun.leave(interrupts).await } else { begun.finish(interrupts, file).await }
 }
 
 fn confirmed(name: &BatchName, count: usize) -> Result<bool, Failure> {

@@ -1,16 +1,22 @@
 //! Starting a batch, or going on with one.
 
+use std::time::Instant;
+
 use chrono::Utc;
 use domain::names::bulk_task_queue;
 use domain::replay_batch::{BatchName, INPUT_BYTES_MAX, ITEMS_MAX, Item, Items, ItemsError, ReplayBatchInput};
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions};
+use tokio::signal::unix::Signal;
 use uuid::Uuid;
 use workflows::ReplayBatch;
 
+use super::follow;
 use super::plan::failed_runs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::Progress;
 use crate::run::{Run, not_started};
 use crate::temporal::TemporalConfig;
 
@@ -62,13 +68,14 @@ pub(crate) enum Named {
     Again,
 }
 
-/// Starts it.
+/// Starts it; Ctrl-C belongs to the batch from then on, and says how to look at it.
 pub(crate) async fn start(
     client: &Client,
     temporal: &TemporalConfig,
     (name, named): (&BatchName, Named),
     input: ReplayBatchInput,
-) -> Result<Run, Failure> {
+    output: Output,
+) -> Result<(Run, Signal), Failure> {
     let reuse = match named {
         Named::Anew => WorkflowIdReusePolicy::RejectDuplicate,
         Named::Again => WorkflowIdReusePolicy::AllowDuplicate,
@@ -78,10 +85,19 @@ pub(crate) async fn start(
         .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
         .static_summary(input.summary())
         .build();
-    match client.start_workflow(ReplayBatch::run, input.into(), options).await {
-        Ok(handle) => Ok(Run::started(&handle, temporal)),
-        Err(WorkflowStartError::AlreadyStarted { .. }) => Err(taken(name)),
-        Err(error) => Err(not_started(&error, temporal)),
+    let mut interrupts = follow::interrupts(&name.workflow_id())?;
+    let progress = Progress::on_stderr(output);
+    progress.say(&format!("starting {}", name.workflow_id()), Instant::now());
+    let started = tokio::select! {
+        started = client.start_workflow(ReplayBatch::run, input.into(), options) => Some(started),
+        _ = interrupts.recv() => None,
+    };
+    progress.end();
+    match started {
+        Some(Ok(handle)) => Ok((Run::started(&handle, temporal), interrupts)),
+        Some(Err(WorkflowStartError::AlreadyStarted { .. })) => Err(taken(name)),
+        Some(Err(error)) => Err(not_started(&error, temporal)),
+        None => Err(follow::left_unanswered(&name.workflow_id())),
     }
 }
 
