@@ -80,7 +80,8 @@ impl Store {
     }
 
     /// The newest `limit` things that happened to the tenant's licences, newest first; none where
-    /// there is no such tenant. A change that is what its request asked for is one with it.
+    /// there is no such tenant. A change that is what its request asked for is one with it, also
+    /// where Stripe's event of the change was faster than the run that made it.
     pub async fn license_history(
         &self,
         whose: &Whose,
@@ -119,7 +120,9 @@ async fn history_of(db: &mut PgConnection, tenant: TenantId, limit: u32) -> Resu
              FROM license_changes c
              WHERE c.tenant = $1 AND NOT EXISTS (
                  SELECT FROM license_requests r
-                 WHERE r.run_id = c.run_id AND r.from_count = c.from_count AND r.to_count = c.to_count
+                 WHERE r.tenant = c.tenant AND r.from_count = c.from_count AND r.to_count = c.to_count
+                     AND (r.run_id = c.run_id OR r.outcome = 'changed' AND c.cause = 'subscription_event'
+                         AND c.changed_at BETWEEN r.requested_at AND r.ended_at)
              )
              UNION ALL
              SELECT r.requested_at, r.license_request_id, r.from_count, r.to_count, 'license_change',

@@ -202,3 +202,29 @@ fn what_stripe_tells_stands_beside_what_was_asked_for() -> Result<()> {
     assert_eq!(desk.json("history", &["--limit", "1"])?["history"].as_array().map(Vec::len), Some(1));
     Ok(())
 }
+
+/// The event of a change is often faster than the run that makes it, which then finds the count as
+/// it is to be. Who asked for it still stands there, once; what the portal does later with the very
+/// same numbers is not theirs.
+#[test]
+fn a_change_whose_event_was_faster_is_told_as_asked_for() -> Result<()> {
+    let world = World::named("licenses-outrun").setting("TENANTRY_HOLD_AT", "before:importLicenseChange").start()?;
+    let (_line, _shim) = world.wired()?;
+    let tenant = &world.tenant_with(10)?;
+    let (desk, customer) = (Desk { world: &world, tenant }, &tenant.purchase.customer);
+    let run = world.start_license_change(&tenant.id, 20, &json!({"requested_by": "ann"}))?;
+    world.wait_until_held()?;
+    world.wait_for_count(customer, 20)?;
+    world.release()?;
+    assert_eq!(run.result()?["outcome"], "changed");
+    let asked = json!([10, 20, "changed", "license_change", "ann"]);
+    let bought = json!([0, 10, "changed", "subscription_import", null]);
+    assert_eq!(desk.history()?, [asked.clone(), bought.clone()]);
+    for count in [10, 20] {
+        world.stripe.set_quantity(&tenant.purchase.subscription, count)?;
+        world.wait_for_count(customer, count)?;
+    }
+    let told = |from: i64, to: i64| json!([from, to, "changed", "subscription_event", null]);
+    assert_eq!(desk.history()?, [told(10, 20), told(20, 10), asked, bought]);
+    Ok(())
+}
