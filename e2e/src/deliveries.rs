@@ -8,7 +8,7 @@ use stack::deadline;
 
 use crate::Double;
 
-const ARRIVAL: Duration = Duration::from_secs(20);
+const ARRIVAL: Duration = Duration::from_secs(60);
 
 /// Where the double sends events.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use stack::{Process, binaries, http, scratch};
 /// The secret key of every world. Its value is a canary: no log, history or output may hold it.
 pub const SECRET_KEY: &str = "sk_test_canaryQ7fV2mXw9LzR4tKp";
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// A running `stripe-sim`.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ const THIN_TYPES: [&str; 7] = [
     "v1.invoice.paid",
 ];
 
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLED: Duration = Duration::from_secs(400);
 /// psql runs at each look.
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -87,9 +87,10 @@ impl World {
 
     /// Whatever was answered 2xx is in the inbox, none of it is open, and the counts add up.
     pub fn assert_accounted(&self) -> Result<()> {
+        let delivered = self.stripe.deliveries("state=delivered")?;
         let rows = self.rows("SELECT stripe_event_id, processing_status FROM stripe_webhook_events")?;
         let rows: BTreeMap<&str, &str> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
-        for delivery in self.stripe.deliveries("state=delivered")? {
+        for delivery in delivered {
             let status = rows.get(delivery.event.as_str()).with_context(|| format!("{} is lost", delivery.event))?;
             ensure!(*status != "pending", "{} is still pending", delivery.event);
         }

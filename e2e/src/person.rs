@@ -79,7 +79,8 @@ impl Person {
         Ok(self.keyboard.write_all(keys.as_bytes())?)
     }
 
-    fn ended(mut self) -> Result<(String, Option<i32>)> {
+    /// Waits for the command's end: all that is on the screen by then, and how it exited.
+    pub fn ended(mut self) -> Result<(String, Option<i32>)> {
         let exit = deadline::poll("the command to end", PATIENCE, || Ok(self.python.try_wait()?));
         let exit = exit.with_context(|| format!("on the screen:\n{}", self.screen()))?;
         Ok((self.screen(), exit.code()))

@@ -1,5 +1,6 @@
 //! A workflow run, seen through the official `temporal` CLI.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use stack::{Temporal, deadline};
+
+/// Of a step that a worker has begun and not ended.
+const STARTED: &str = "PENDING_ACTIVITY_STATE_STARTED";
 
 /// One workflow id; the latest run of it unless a run id is fixed.
 #[derive(Clone, Debug)]
@@ -39,9 +43,12 @@ impl Run {
     /// since nothing is gained by failing early.
     pub fn ending(&self, limit: Duration) -> Result<Ending> {
         let timeout = format!("{}s", limit.as_secs());
-        // It exits 1 for a run that failed, so how it ended is asked afterwards.
-        self.command(&["workflow", "result", "--command-timeout", &timeout, "--output", "json"]).output()?;
-        self.ended()?.with_context(|| format!("{} did not end within {timeout}", self.workflow_id))
+        // It exits 1 for a run that failed, and where the server was slow to answer; so how it ended
+        // is asked afterwards.
+        deadline::poll(&format!("{} to end", self.workflow_id), limit, || {
+            self.command(&["workflow", "result", "--command-timeout", &timeout, "--output", "json"]).output()?;
+            self.ended()
+        })
     }
 
     /// The result, or an error that shows the failure.
@@ -96,6 +103,14 @@ impl Run {
         let begun = events.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
         let summaries = begun.map(|event| payload(&event["userMetadata"]["summary"]).unwrap_or_default());
         Ok(summaries.map(|summary| summary.as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// The task queues on which its steps were put, each once.
+    pub fn queues(&self) -> Result<Vec<String>> {
+        let events = self.events()?;
+        let begun = events.iter().map(|event| &event["activityTaskScheduledEventAttributes"]["taskQueue"]["name"]);
+        let names: BTreeSet<_> = begun.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        Ok(names.into_iter().collect())
     }
 
     /// How many events of a type its history has.
@@ -157,11 +172,35 @@ impl Run {
     }
 
     /// Has the server give up the attempt of a worker that is gone, instead of waiting for its end.
+    /// Later ones have the time that a step at Stripe has.
     pub fn give_up_the_attempt(&self) -> Result<()> {
+        let (given_up, _) = self.under_way()?.pop().context("no step is under way")?;
+        self.limit_the_attempt("1s")?;
+        deadline::poll_every(
+            "the attempt to be given up",
+            Duration::from_secs(60),
+            Duration::from_millis(100),
+            || {
+                let described = self.describe()?;
+                let pending = described["pendingActivities"].as_array().cloned().unwrap_or_default();
+                let is_begun = |step: &Value| step["activityType"]["name"] == given_up && step["state"] == STARTED;
+                Ok((!pending.iter().any(is_begun)).then_some(()))
+            },
+        )?;
+        self.limit_the_attempt("15s")
+    }
+
+    /// Has the server wait longer for the attempt of the step that is held. The worker gives it up
+    /// five seconds after the step's own limit all the same.
+    pub fn keep_the_attempt(&self) -> Result<()> {
+        self.limit_the_attempt("20s")
+    }
+
+    fn limit_the_attempt(&self, limit: &str) -> Result<()> {
         let pending = self.describe()?["pendingActivities"].clone();
         for step in pending.as_array().into_iter().flatten() {
             let id = step["activityId"].as_str().context("a step without an id")?;
-            self.cli(&["activity", "update-options", "--activity-id", id, "--start-to-close-timeout", "1s"])?;
+            self.cli(&["activity", "update-options", "--activity-id", id, "--start-to-close-timeout", limit])?;
         }
         Ok(())
     }

@@ -20,6 +20,13 @@ impl Said {
         Ok(self)
     }
 
+    /// Fails unless the exit code is one of those.
+    pub fn exits_with_one_of(self, codes: &[i32]) -> Result<Self> {
+        let is_one = self.code.is_some_and(|code| codes.contains(&code));
+        ensure!(is_one, "`{}` exits {:?}, none of {codes:?}: {}", self.command, self.code, self.everything());
+        Ok(self)
+    }
+
     /// Both streams.
     pub fn everything(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use stack::process::{Exit, Launch};
 use stack::{Process, binaries, deadline, http};
 
+use crate::run::Run;
 use crate::world::World;
 
 const START: Duration = Duration::from_secs(60);
@@ -71,7 +72,7 @@ impl World {
         std::thread::scope(|scope| {
             let stopping = scope.spawn(|| self.stop_worker());
             // It no longer takes work, and has not gone yet.
-            deadline::poll("the worker to drain", Duration::from_secs(20), || {
+            deadline::poll("the worker to drain", Duration::from_secs(60), || {
                 Ok(self.worker_log().contains("draining").then_some(()))
             })?;
             meanwhile()?;
@@ -85,6 +86,12 @@ impl World {
         deadline::poll("the worker to stop at its hold point", START, || {
             Ok(fs::read_to_string(self.dir.join("held")).ok().filter(|place| !place.is_empty()))
         })
+    }
+
+    /// The same of a step of that run, which is held for as long as a step can be.
+    pub fn wait_until_held_in(&self, run: &Run) -> Result<()> {
+        self.wait_until_held()?;
+        run.keep_the_attempt()
     }
 
     /// Lets the held step go on.

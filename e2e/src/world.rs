@@ -317,8 +317,11 @@ impl World {
         let waiting = "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
                        WHERE NOT granted AND datname = current_database()";
         let what = format!("{count} to wait for a lock");
-        deadline::poll_every(&what, Duration::from_secs(20), Duration::from_millis(50), || {
-            Ok((self.value(waiting)?.parse::<usize>()? >= count).then_some(()))
+        // Each gives up after two seconds, so that one look must not take as long as starting psql.
+        let mut session = self.session()?;
+        deadline::poll_every(&what, Duration::from_secs(90), Duration::from_millis(20), || {
+            let rows = session.run(waiting)?;
+            Ok((rows[0][0].parse::<usize>()? >= count).then_some(()))
         })
     }
 

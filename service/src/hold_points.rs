@@ -3,11 +3,12 @@
 //! `TENANTRY_HOLD_AT=after:createTenant` and `TENANTRY_HOLD_DIR=/some/folder` make it stop once
 //! at that place: it writes `held`, naming the place, into the folder and waits there until
 //! `released` appears beside it. A test kills the program meanwhile, with a real SIGKILL, or lets
-//! something else overtake it. The file outlives the program, so the next one passes. Refused
-//! unless Stripe is a double on this machine.
+//! something else overtake it. The file outlives the program, so the next one passes. A step that
+//! Temporal gives up meanwhile and tries again is held again by the same program, as long as the
+//! first try is. Refused unless Stripe is a double on this machine.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The place to stop at, if there is one.
@@ -18,6 +19,8 @@ pub struct HoldPoints(Option<Arc<HoldPoint>>);
 struct HoldPoint {
     place: String,
     dir: PathBuf,
+    /// The step that stopped here first.
+    held: OnceLock<String>,
 }
 
 /// A setting of the hold points that is wrong.
@@ -49,7 +52,7 @@ impl HoldPoints {
         }
         let dir = lookup("TENANTRY_HOLD_DIR").ok_or(HoldError::DirMissing)?.into();
         tracing::warn!(place, "hold points are switched on: this program stops where a test tells it to");
-        Ok(Self(Some(Arc::new(HoldPoint { place, dir }))))
+        Ok(Self(Some(Arc::new(HoldPoint { place, dir, held: OnceLock::new() }))))
     }
 
     /// Whether there is a place to stop at.
@@ -59,11 +62,31 @@ impl HoldPoints {
 
     /// Stops here, if this is the place and nobody stopped there before.
     pub async fn hold(&self, place: &str) {
-        let Some(point) = self.0.as_ref().filter(|point| point.place == place) else { return };
-        if !claim(&point.dir.join("held"), place) {
-            return;
+        let Some(point) = self.at(place) else { return };
+        if claim(&point.dir.join("held"), place) {
+            point.wait_for_release().await;
         }
-        while !point.dir.join("released").exists() {
+    }
+
+    /// The same for a try of a step, which `step` tells from every other.
+    pub async fn hold_try(&self, place: &str, step: &str) {
+        let Some(point) = self.at(place) else { return };
+        if claim(&point.dir.join("held"), place) {
+            point.held.get_or_init(|| step.to_owned());
+        }
+        if point.held.get().is_some_and(|held| held == step) {
+            point.wait_for_release().await;
+        }
+    }
+
+    fn at(&self, place: &str) -> Option<&HoldPoint> {
+        self.0.as_deref().filter(|point| point.place == place)
+    }
+}
+
+impl HoldPoint {
+    async fn wait_for_release(&self) {
+        while !self.dir.join("released").exists() {
             tokio::time::sleep(LOOK).await;
         }
     }

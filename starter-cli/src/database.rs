@@ -25,7 +25,7 @@ pub(crate) struct Database {
 impl Database {
     /// The settings, parsed. Connects when first used.
     pub(crate) fn from_env(master: TenantId) -> Result<Self, Failure> {
-        let config = DatabaseConfig::from_env(lookup).map_err(Failure::setting)?;
+        let config = DatabaseConfig::from_env(lookup).map_err(Failure::setting)?.of_a_person();
         let rules = LicenseRules::from_env(lookup).map_err(Failure::setting)?;
         let store = Store::new(&config, master, rules);
         Ok(Self { config, store })

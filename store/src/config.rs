@@ -6,19 +6,31 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+/// How long Postgres is waited for.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// For a connection.
+    acquire: Duration,
+    /// For a statement with its locks, in milliseconds.
+    statement: &'static str,
+    /// For each lock, in milliseconds.
+    lock: &'static str,
+}
+
 /// A step that asks Postgres has 5 seconds. A connection and one slow statement fit into them, so
-/// that the step can still say what it waited for. A statement's time includes its locks.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// that the step can still say what it waited for.
+const STEP: Limits = Limits { acquire: Duration::from_secs(2), statement: "2500", lock: "2000" };
+/// A person has more, and nobody tries again for them.
+const PERSON: Limits = Limits { acquire: Duration::from_secs(5), statement: "15000", lock: "10000" };
 /// Connections that a program keeps whose callers cannot wait for a new one.
 const READY_CONNECTIONS: u32 = 2;
-const STATEMENT_TIMEOUT: &str = "2500";
-const LOCK_TIMEOUT: &str = "2000";
 
 /// `DATABASE_URL` and `DATABASE_MAX_CONNECTIONS`.
 #[derive(Clone)]
 pub struct DatabaseConfig {
     options: PgConnectOptions,
     connections_max: u32,
+    limits: Limits,
 }
 
 /// A setting that is missing or wrong. It never repeats the value, which holds a password.
@@ -46,7 +58,12 @@ impl DatabaseConfig {
             None => 10,
             Some(text) => text.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or(ConfigError::ConnectionsWrong)?,
         };
-        Ok(Self { options, connections_max })
+        Ok(Self { options, connections_max, limits: STEP })
+    }
+
+    /// The same with the limits of a person's command, not of a step.
+    pub fn of_a_person(self) -> Self {
+        Self { limits: PERSON, ..self }
     }
 
     /// Where it points to, without user and password.
@@ -68,13 +85,13 @@ impl DatabaseConfig {
     }
 
     fn pool_options(&self) -> PgPoolOptions {
-        PgPoolOptions::new().max_connections(self.connections_max).acquire_timeout(ACQUIRE_TIMEOUT)
+        PgPoolOptions::new().max_connections(self.connections_max).acquire_timeout(self.limits.acquire)
     }
 
     fn limited(&self) -> PgConnectOptions {
         let session = [
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            ("lock_timeout", LOCK_TIMEOUT),
+            ("statement_timeout", self.limits.statement),
+            ("lock_timeout", self.limits.lock),
             // Whatever the server's default: what was answered after a commit must outlive a crash, see
             // <https://www.postgresql.org/docs/current/wal-async-commit.html>.
             ("synchronous_commit", "on"),

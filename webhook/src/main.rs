@@ -68,8 +68,8 @@ async fn serve() -> Result<()> {
     let client = shim.connect(telemetry, readiness.clone());
     let mut tasks = shim.start(client, listener, &stop);
     stop.signalled().await;
-    tracing::info!("draining: no new delivery is taken, those under way are finished");
     readiness.close();
+    tracing::info!("draining: no new delivery is taken, those under way are finished");
     let drained = async { while tasks.join_next().await.is_some() {} };
     match tokio::time::timeout(DRAIN_DEADLINE, drained).await {
         Ok(()) => tracing::info!("drained"),

@@ -14,11 +14,13 @@ impl ActivityInboundInterceptor for HeldSteps {
         input: ExecuteActivityInput,
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
-        let step = input.activity_info().activity_type.clone();
+        let info = input.activity_info();
+        let kind = info.activity_type.clone();
+        let step = format!("{} {}", info.workflow_run_id.as_deref().unwrap_or_default(), info.activity_id);
         async move {
-            self.0.hold(&format!("before:{step}")).await;
+            self.0.hold_try(&format!("before:{kind}"), &step).await;
             let result = next.run(input).await;
-            self.0.hold(&format!("after:{step}")).await;
+            self.0.hold_try(&format!("after:{kind}"), &step).await;
             result
         }
         .boxed()

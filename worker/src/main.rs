@@ -61,8 +61,8 @@ async fn serve() -> Result<()> {
         ended = &mut working => return ended.map(drop).context("the worker ended"),
         () = stop.signalled() => {}
     }
-    tracing::info!("draining: no new step is taken, those under way are finished");
     readiness.close();
+    tracing::info!("draining: no new step is taken, those under way are finished");
     shut_down.iter().for_each(|shut_down| shut_down());
     match tokio::time::timeout(DRAIN_DEADLINE, working).await {
         Ok(ended) => {

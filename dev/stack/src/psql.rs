@@ -120,7 +120,7 @@ fn psql(bin: &Path, url: &str) -> Command {
     psql.arg("--field-separator").arg(FIELD.to_string()).arg("--record-separator").arg(RECORD.to_string());
     let (url, password) = split_password(url);
     // The password is not for the command line, where everybody on the machine can read it.
-    psql.arg("--dbname").arg(url).env("PGCONNECT_TIMEOUT", "5").env("PGPASSWORD", password);
+    psql.arg("--dbname").arg(url).env("PGCONNECT_TIMEOUT", "60").env("PGPASSWORD", password);
     psql
 }
 

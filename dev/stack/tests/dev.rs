@@ -194,8 +194,8 @@ fn moment(line: &str) -> Option<(f32, &str)> {
 
 /// Types the command that its last page shows.
 fn kill_as_it_says(dev: &Process, who: &str) {
-    let log = dev.log();
     let comment = format!("# the {who}");
-    let line = log.lines().find(|line| line.trim_end().ends_with(&comment)).unwrap_or_else(|| panic!("{log}"));
-    command::stdout(Command::new("/bin/sh").args(["-c", line])).expect("killed");
+    let find = || dev.log().lines().find(|line| line.trim_end().ends_with(&comment)).map(str::to_owned);
+    let line = dev.until(&comment, Duration::from_secs(60), find).expect("a line that kills it");
+    command::stdout(Command::new("/bin/sh").args(["-c", &line])).expect("killed");
 }

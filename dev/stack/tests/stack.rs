@@ -7,7 +7,7 @@ use std::time::Duration;
 use stack::process::{Exit, Launch};
 use stack::{Postgres, Process, deadline, scratch, shared, tools};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_child_dies_with_a_parent_that_is_killed() {
@@ -47,7 +47,9 @@ fn an_end_is_noticed_and_named() {
     assert_eq!(shell("exit 3").wait(PATIENCE).expect("ends"), Exit::Code(3));
     assert_eq!(shell("sleep 60").kill9().expect("ends"), Exit::Signal(9));
     assert_eq!(shell("exec sleep 60").terminate(PATIENCE).expect("ends"), Exit::Signal(15));
-    assert_eq!(shell("trap '' TERM; sleep 60").terminate(Duration::from_millis(200)).expect("ends"), Exit::Signal(9));
+    let deaf = shell("trap '' TERM; echo deaf; sleep 60");
+    deaf.until("it to be deaf", PATIENCE, || deaf.log().contains("deaf").then_some(())).expect("deaf");
+    assert_eq!(deaf.terminate(Duration::from_millis(200)).expect("ends"), Exit::Signal(9));
 }
 
 #[test]

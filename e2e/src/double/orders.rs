@@ -56,7 +56,12 @@ impl Double {
     /// Holds every request of that method and path `before` it is carried out, so that none gets
     /// through however often it is tried, until [`Double::release`].
     pub fn hold_all(&self, method: &str, path: &str) -> Result<String> {
-        self.order_hold(&json!({"method": method, "path": path, "phase": "before", "count": u32::MAX}))
+        self.hold_all_after(method, path, 0)
+    }
+
+    /// The same but for the first `skip` of them.
+    pub fn hold_all_after(&self, method: &str, path: &str, skip: u64) -> Result<String> {
+        self.order_hold(&json!({"method": method, "path": path, "phase": "before", "count": u32::MAX, "skip": skip}))
     }
 
     fn order_hold(&self, order: &Value) -> Result<String> {
@@ -66,7 +71,12 @@ impl Double {
 
     /// Waits until a request is held there.
     pub fn wait_until_held(&self, hold: &str) -> Result<()> {
-        deadline::poll("a request to be held", HELD, || {
+        self.wait_until_held_within(hold, HELD)
+    }
+
+    /// The same of a request that comes after hundreds of others.
+    pub fn wait_until_held_within(&self, hold: &str, limit: Duration) -> Result<()> {
+        deadline::poll("a request to be held", limit, || {
             let shown = self.admin("GET", &format!("/holds/{hold}"), &Value::Null)?;
             Ok((shown["waiting"].as_u64() > Some(0)).then_some(()))
         })

@@ -54,11 +54,19 @@ impl Double {
 
     /// The portal's change of a subscription's only item.
     pub fn set_quantity(&self, subscription: &str, quantity: i64) -> Result<()> {
-        let path = format!("/subscriptions/{subscription}");
-        let item = self.get(&path)?["items"]["data"][0]["id"].as_str().context("an item")?.to_owned();
-        let item = [("items[0][id]", item.as_str()), ("items[0][quantity]", &quantity.to_string())];
+        self.set_item_quantity(subscription, &self.first_item(subscription)?, quantity)
+    }
+
+    fn first_item(&self, subscription: &str) -> Result<String> {
+        let found = self.get(&format!("/subscriptions/{subscription}"))?;
+        Ok(found["items"]["data"][0]["id"].as_str().context("an item")?.to_owned())
+    }
+
+    fn set_item_quantity(&self, subscription: &str, item: &str, quantity: i64) -> Result<()> {
+        let item = [("items[0][id]", item), ("items[0][quantity]", &quantity.to_string())];
         // Without a proration nothing else happens that there would be events of.
-        self.post(&path, &[item[0], item[1], ("proration_behavior", "none")]).map(drop)
+        let form = [item[0], item[1], ("proration_behavior", "none")];
+        self.post(&format!("/subscriptions/{subscription}"), &form).map(drop)
     }
 
     /// Has the quantity of each item that has one change when the period ends, the way licences are
@@ -91,9 +99,10 @@ impl Double {
 
     /// Changes the quantity, and holds the read that the change will lead to.
     pub fn set_quantity_and_hold(&self, subscription: &str, quantity: i64, phase: &str) -> Result<String> {
-        // The first read is our own.
-        let hold = self.hold("GET", &format!("/v1/subscriptions/{subscription}"), phase, 1)?;
-        self.set_quantity(subscription, quantity)?;
+        // After our own read.
+        let item = self.first_item(subscription)?;
+        let hold = self.hold("GET", &format!("/v1/subscriptions/{subscription}"), phase, 0)?;
+        self.set_item_quantity(subscription, &item, quantity)?;
         Ok(hold)
     }
 

@@ -296,14 +296,22 @@ pub(crate) fn new_events(shop: &Shop, looked_at: &mut Option<String>) -> Result<
 
 /// All that it has made since and still keeps, whatever they are about.
 pub(crate) fn new_envelopes(double: &Double, looked_at: &mut Option<String>) -> Result<Vec<Value>> {
-    // After a leap of the clock the last one that was seen is forgotten, and what is kept is newer.
-    let cursor = looked_at.take().filter(|id| double.get(&format!("/events/{id}")).is_ok());
-    let found = match &cursor {
-        Some(id) => pages(double, "ending_before", Some(id))?,
-        None => pages(double, "starting_after", None)?,
+    let newer = looked_at.as_deref().map(|id| pages(double, "ending_before", Some(id)));
+    let found = match newer {
+        Some(Ok(found)) => found,
+        // After a leap of the clock the last one that was seen is forgotten, and what is kept is newer.
+        Some(Err(_)) | None => all_kept(double)?,
     };
-    *looked_at = found.last().and_then(|event| event["id"].as_str()).map(str::to_owned).or(cursor);
+    if let Some(last) = found.last().and_then(|event| event["id"].as_str()) {
+        *looked_at = Some(last.to_owned());
+    }
     Ok(found)
+}
+
+/// Again where one is forgotten behind which the next page was to begin.
+fn all_kept(double: &Double) -> Result<Vec<Value>> {
+    let kept = || pages(double, "starting_after", None);
+    kept().or_else(|_| kept())
 }
 
 /// Page after page from the cursor on, the oldest event first.

@@ -173,7 +173,7 @@ fn told(finding: &Value) -> Found {
 fn product(world: &World) -> Result<Product> {
     let rules = LicenseRules::from_env(|_| None)?;
     let url = world.database_url.clone();
-    let config = DatabaseConfig::from_env(|name| (name == "DATABASE_URL").then(|| url.clone()))?;
+    let config = DatabaseConfig::from_env(|name| (name == "DATABASE_URL").then(|| url.clone()))?.of_a_person();
     let _inside = RUNTIME.enter();
     Ok(Product { store: Store::new(&config, MASTER.parse()?, rules), stripe: shop::stripe(&world.stripe)? })
 }

@@ -2,6 +2,7 @@
 //! what it was made to be.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use domain::import_customers::Outcome;
@@ -59,7 +60,7 @@ fn make(n: usize) -> (Made, Vec<Customer>) {
     let made = |outcome, quantity, untagged| Made { outcome, quantity, untagged };
     match n {
         1..=9_400 => {
-            let is_tagged = !n.is_multiple_of(30);
+            let is_tagged = !n.is_multiple_of(20);
             let mut subscriptions = vec![licence(quantity, is_tagged.then(|| tenant(n)))];
             if n <= 370 {
                 subscriptions.push(Subscription { quantity: 1, is_add_on: true, tag: Some(tenant(n)) });
@@ -173,6 +174,9 @@ fn ten_thousand_tenants_come_through_faults_and_kills() -> Result<()> {
     Ok(())
 }
 
+/// Twenty pages without a cache take half a minute and more.
+const BETWEEN_KILLS: Duration = Duration::from_secs(300);
+
 /// Starts the import and kills the worker at every 20th page, while the page is on its way. Without
 /// a cache no task waits for the worker that is gone.
 fn begin_and_kill(world: &World) -> Result<usize> {
@@ -189,7 +193,7 @@ fn begin_and_kill(world: &World) -> Result<usize> {
             Some(run) => run,
             None => run.insert(world.start_import(&json!({}))?),
         };
-        world.stripe.wait_until_held(&held)?;
+        world.stripe.wait_until_held_within(&held, BETWEEN_KILLS)?;
         world.kill_worker()?;
         world.stripe.release(&held)?;
         run.give_up_the_attempt()?;

@@ -208,7 +208,7 @@ fn the_command_starts_waits_and_says_what_stands_in_the_way() -> Result<()> {
         let names = ["import", "subscription", "--tenant", tenant, "--subscription", &purchase.subscription];
         world.tenantry(&[&names[..], more].concat())
     };
-    let held = world.stripe.hold("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "before", 0)?;
+    let held = world.stripe.hold_all("GET", &format!("/v1/subscriptions/{}", purchase.subscription))?;
     let started = import(TENANT, &["--output", "json"])?.exits(0)?;
     let started: Value = serde_json::from_str(&started.stdout)?;
     ensure!(started["started"] == true, "{started}");

@@ -71,6 +71,7 @@ fn a_decrease_waits_for_the_period_end_and_comes_then() -> Result<()> {
     world.assert_licenses(&tenant, 6, Some(4))?;
     ensure!(world.change_licenses(&tenant, 9)?["taken_back"] == 4, "an increase");
     world.assert_licenses(&tenant, 9, None)?;
+    world.wait_until_settled()?;
     world.assert_accounted()
 }
 

@@ -209,8 +209,8 @@ fn what_stripe_tells_stands_beside_what_was_asked_for() -> Result<()> {
 #[test]
 fn a_change_whose_event_was_faster_is_told_as_asked_for() -> Result<()> {
     let world = World::named("licenses-outrun").setting("TENANTRY_HOLD_AT", "before:importLicenseChange").start()?;
-    let (_line, _shim) = world.wired()?;
     let tenant = &world.tenant_with(10)?;
+    let (_line, _shim) = world.wired()?;
     let (desk, customer) = (Desk { world: &world, tenant }, &tenant.purchase.customer);
     let run = world.start_license_change(&tenant.id, 20, &json!({"requested_by": "ann"}))?;
     world.wait_until_held()?;

@@ -36,7 +36,7 @@ fn a_run_that_failed_at_its_fifth_step_is_finished_by_a_new_one() -> Result<()> 
     let world = World::named("fifth-step").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
     let purchase = world.stripe.buy(10)?;
     let run = world.onboard(&purchase)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     // A second item, so that nobody can tell which one counts licences.
     let price = world.stripe.price()?;
     let extra =
@@ -60,7 +60,7 @@ fn a_correction_cannot_lead_a_replay_to_another_tenant() -> Result<()> {
     let world = World::named("correction").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
     let (first, other) = (world.stripe.buy(10)?, world.stripe.buy(5)?);
     let run = world.onboard(&first)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     run.cancel()?;
     world.release()?;
     run.ending(std::time::Duration::from_secs(60))?;
@@ -88,7 +88,7 @@ fn a_replay_that_adds_the_customer_keeps_its_tenant() -> Result<()> {
     let purchase = world.stripe.buy(10)?;
     let bare = json!({"email": "ann@example.com", "client_name": "Ann's Company"}).to_string();
     let run = world.start_with("create-tenant-added", &bare)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     run.cancel()?;
     world.release()?;
     run.ending(std::time::Duration::from_secs(60))?;
@@ -204,7 +204,7 @@ fn a_cancelled_run_ends_between_steps_and_leaves_what_it_built() -> Result<()> {
     let world = World::named("cancelled").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
     let purchase = world.stripe.buy(10)?;
     let run = world.onboard(&purchase)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     run.cancel()?;
     world.release()?;
     assert_eq!(run.ending(std::time::Duration::from_secs(60))?, e2e::Ending::Cancelled);

@@ -39,16 +39,15 @@ fn a_killed_worker_loses_no_run_and_starts_none_twice() -> Result<()> {
 /// have planned the same runs.
 #[test]
 fn whoever_leaves_or_comes_late_changes_nothing() -> Result<()> {
-    const MANY: u64 = 30;
     let world = World::named("batch-operators").start()?;
     let sold = failed(&world, 30)?;
     let command = |name: &str, rate: &str| {
         let flags = ["runs", "replay", "--failed", "--yes", "--operator", name, "--name", name, "--rate", rate];
         world.tenantry_at_work(&flags)
     };
-    let ann = command("ann", "3")?;
+    let ann = command("ann", "2")?;
     ann.wait_until_it_says("replaying: ")?;
-    let bob = command("bob", "3")?;
+    let bob = command("bob", "2")?;
     bob.wait_until_it_says("replaying: ")?;
     ann.interrupt()?;
     let left = ann.ended()?.exits(1)?;
@@ -73,7 +72,7 @@ fn whoever_leaves_or_comes_late_changes_nothing() -> Result<()> {
         ensure!(of("completed") + of("not_failed") == of("items"), "{name}: {}", shown["counts"]);
         completed += of("completed");
     }
-    ensure!(completed == MANY, "{completed} were completed by somebody: {}", carol.everything());
+    ensure!(completed == 30, "{completed} were completed by somebody: {}", carol.everything());
     assert_onboarded_once(&world, &sold)
 }
 
@@ -154,13 +153,16 @@ fn a_run_that_a_person_ends_meanwhile_is_told_as_such() -> Result<()> {
     Ok(())
 }
 
+/// At one a second, enough to be ended before its end however slow the machine is.
+const MANY: usize = 25;
+
 /// What it has started goes on, what it has not is resumed.
 #[test]
 fn a_batch_that_is_ended_by_force_is_resumed() -> Result<()> {
     for end in ["terminate", "cancel"] {
         let name = format!("batch-{end}");
         let world = World::named(&name).start()?;
-        let sold = failed(&world, 8)?;
+        let sold = failed(&world, MANY)?;
         replay(&world, &["--rate", "1", "--name", &name, "--no-wait"])?.exits(0)?;
         wait_for_settled(&world, &name, 1)?;
         let run = world.run(&format!("replay-batch-{name}"));
@@ -170,9 +172,11 @@ fn a_batch_that_is_ended_by_force_is_resumed() -> Result<()> {
         }
         let shown = wait_until(&world, &name, "the batch to end", |shown| shown["status"] != "running")?;
         ensure!(shown["counts"]["not_started"].as_u64() > Some(0), "{shown}");
-        let resumed = world.tenantry(&["runs", "batch", "resume", &name, "--yes", "--output", "json"])?.exits(0)?;
-        assert_eq!(document(&resumed.stdout)?["batch"]["counts"]["items"], 8);
-        wait_for(&world, "Completed", 8)?;
+        let resume = ["runs", "batch", "resume", &name, "--yes", "--rate", "50", "--output", "json"];
+        // With exit code 1 where one that was started before is not done yet.
+        let resumed = world.tenantry(&resume)?.exits_with_one_of(&[0, 1])?;
+        assert_eq!(document(&resumed.stdout)?["batch"]["counts"]["items"], MANY);
+        wait_for(&world, "Completed", MANY)?;
         world.run(&id(&sold[0])).ending(Duration::from_secs(60))?;
         assert_onboarded_once(&world, &sold)?;
     }
@@ -183,13 +187,13 @@ fn a_batch_that_is_ended_by_force_is_resumed() -> Result<()> {
 #[test]
 fn a_batch_that_is_cancelled_as_its_timer_fires_ends() -> Result<()> {
     let world = World::named("batch-both").start()?;
-    let sold = failed(&world, 6)?;
+    let sold = failed(&world, MANY)?;
     replay(&world, &["--rate", "1", "--name", "both", "--no-wait"])?.exits(0)?;
     wait_for_settled(&world, "both", 1)?;
     world.stop_worker()?;
     let run = world.run("replay-batch-both");
     run.cancel()?;
-    deadline::poll_every("the next second", Duration::from_secs(30), Duration::from_millis(200), || {
+    deadline::poll_every("the next second", Duration::from_secs(60), Duration::from_millis(200), || {
         // Only the one that limits the wait for an item is left.
         let (started, fired) =
             (run.count_events("EVENT_TYPE_TIMER_STARTED")?, run.count_events("EVENT_TYPE_TIMER_FIRED")?);
@@ -197,8 +201,8 @@ fn a_batch_that_is_cancelled_as_its_timer_fires_ends() -> Result<()> {
     })?;
     world.start_worker(&[])?;
     assert_eq!(run.ending(Duration::from_secs(60))?, Ending::Cancelled);
-    let shown = batch(&world, &["show", "both"])?;
+    let shown = wait_until(&world, "both", "the batch to end", |shown| shown["status"] == "cancelled")?;
     ensure!(shown["counts"]["not_started"].as_u64() > Some(0), "{shown}");
-    world.tenantry(&["runs", "batch", "resume", "both", "--yes"])?.exits(0)?;
+    world.tenantry(&["runs", "batch", "resume", "both", "--yes", "--rate", "50"])?.exits_with_one_of(&[0, 1])?;
     assert_onboarded_once(&world, &sold)
 }

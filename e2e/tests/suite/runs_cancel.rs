@@ -23,7 +23,7 @@ fn until_asked(run: &Run) -> Result<()> {
 /// Cancels an onboarding that stopped at that place, and answers what the command said.
 fn cancelled_at(world: &World, purchase: &Purchase) -> Result<Value> {
     let run = world.onboard(purchase)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     let flags = ["runs", "cancel", &run.workflow_id, "--reason", REASON, "--output", "json"];
     let cancel = world.tenantry_at_work(&flags)?;
     until_asked(&run)?;
@@ -77,7 +77,7 @@ fn cancelled_as_a_step_ends_it_ends_after_that_step() -> Result<()> {
     let world = World::named("cancel-both").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
     let purchase = world.stripe.buy(10)?;
     let run = world.onboard(&purchase)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     world.drain_worker(|| Ok(()))?;
     let flags = ["runs", "cancel", &run.workflow_id, "--reason", REASON, "--output", "json"];
     let cancel = world.tenantry_at_work(&flags)?;
@@ -112,7 +112,7 @@ fn it_came_to_its_end_before() -> Result<()> {
     // Without Stripe's data that step is the last.
     let input = json!({"email": "ann@example.com", "client_name": "Ann", "initial_license_count": 3}).to_string();
     let run = world.start_with("create-tenant-late", &input)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     let cancel = world.tenantry_at_work(&["runs", "cancel", &run.workflow_id, "--reason", REASON])?;
     until_asked(&run)?;
     world.release()?;
@@ -128,7 +128,7 @@ fn it_came_to_its_end_before() -> Result<()> {
 fn who_waits_no_longer_leaves_it_to_end() -> Result<()> {
     let world = World::named("cancel-timeout").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
     let run = world.onboard(&world.stripe.buy(10)?)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     let flags = ["runs", "cancel", &run.workflow_id, "--reason", REASON, "--timeout", "1"];
     let said = world.tenantry(&flags)?.exits(1)?;
     ensure!(said.stderr.contains("still runs after 1 seconds"), "{}", said.stderr);

@@ -34,12 +34,15 @@ fn lost(world: &World) -> Result<(Purchase, Run)> {
 fn cancelled(world: &World) -> Result<(Purchase, Run)> {
     let purchase = world.stripe.buy(10)?;
     let run = world.run(&world.onboard(&purchase)?.workflow_id);
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     run.cancel()?;
     world.release()?;
     assert_eq!(run.ending(Duration::from_secs(60))?, Ending::Cancelled);
     Ok((purchase, run))
 }
+
+/// Before a corrected run is started again.
+const QUESTION: &str = "Start it again like this? [y/N]";
 
 fn is_onboarded(world: &World, purchase: &Purchase) -> Result<()> {
     let tenant = world.value(&format!(
@@ -232,7 +235,7 @@ fn a_dry_run_and_a_running_run_start_nothing() -> Result<()> {
     assert_eq!(plan["failure_kind"], "StripeNotFound");
     assert_eq!(latest(&run)?, failed);
     replay(&world, id, &["--set", &set, "--yes"])?.exits(0)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     let running = latest(&run)?;
     let said = replay(&world, id, &[])?.exits(4)?;
     ensure!(said.stderr.contains(&format!("is running: run {running}")), "{}", said.stderr);
@@ -296,17 +299,16 @@ fn of_two_operators_one_wins_and_the_other_is_told() -> Result<()> {
     let world = World::named("replay-two").start()?;
     let (_, run) = lost(&world)?;
     let failed = latest(&run)?;
-    let mut session = world.session()?;
-    session.run("BEGIN; LOCK TABLE tenants")?;
-    let late = world.tenantry_at_work(&["runs", "replay", &run.workflow_id, "--set", "client_name=Bob", "--yes"])?;
-    world.wait_for_lock_waiters(1)?;
+    let late = world.person(&["runs", "replay", &run.workflow_id, "--set", "client_name=Bob"])?;
+    late.wait_for(QUESTION)?;
     replay(&world, &run.workflow_id, &["--wait"])?.exits(1)?;
     let first = latest(&run)?;
     ensure!(first != failed, "the first operator started nothing");
-    session.run("ROLLBACK")?;
-    let late = late.ended()?.exits(4)?;
-    ensure!(late.stderr.contains(&format!("meanwhile: run {first}, which is failed")), "{}", late.stderr);
-    ensure!(late.stdout.contains(&first), "{}", late.stdout);
+    let (screen, code) = late.answers("y")?;
+    ensure!(
+        code == Some(4) && screen.contains(&format!("meanwhile: run {first}, which is failed")),
+        "{code:?} {screen}"
+    );
     assert_eq!(latest(&run)?, first);
     Ok(())
 }
@@ -316,17 +318,15 @@ fn of_two_operators_at_once_one_wins() -> Result<()> {
     let world = World::named("replay-at-once").setting("TENANTRY_HOLD_AT", "before:createTenant").start()?;
     let (purchase, run) = lost(&world)?;
     let set = format!("stripe_subscription_id={}", purchase.subscription);
-    let flags = ["runs", "replay", &run.workflow_id, "--set", &set, "--yes"];
-    let mut session = world.session()?;
-    session.run("BEGIN; LOCK TABLE tenants")?;
-    let both = [world.tenantry_at_work(&flags)?, world.tenantry_at_work(&flags)?];
-    world.wait_for_lock_waiters(2)?;
-    session.run("ROLLBACK")?;
-    let both = both.into_iter().map(|one| one.ended()).collect::<Result<Vec<_>>>()?;
+    let flags = ["runs", "replay", &run.workflow_id, "--set", &set];
+    let mut both = [world.person(&flags)?, world.person(&flags)?];
+    both.iter().try_for_each(|one| one.wait_for(QUESTION))?;
+    both.iter_mut().try_for_each(|one| one.types("y"))?;
+    let mut both = both.into_iter().map(|one| one.ended()).collect::<Result<Vec<_>>>()?;
+    both.sort_by_key(|(_, code)| *code);
     let new = latest(&run)?;
-    let (won, lost): (Vec<_>, Vec<_>) = both.iter().partition(|said| said.stderr.contains("next: ").eq(&false));
-    ensure!(won.len() == 1 && lost.len() == 1, "{both:?}");
-    ensure!(lost[0].stderr.contains(&new) && won[0].stdout.contains(&new), "{both:?}");
+    ensure!(both[0].1 == Some(0) && both[1].1 == Some(4), "{both:?}");
+    ensure!(both.iter().all(|(screen, _)| screen.contains(&new)), "{both:?}");
     world.wait_until_held()?;
     world.release()?;
     run.result()?;

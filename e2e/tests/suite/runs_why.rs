@@ -159,7 +159,7 @@ fn each_workflow_has_its_own_way_on() -> Result<()> {
 fn a_run_that_a_person_ended_says_what_stays() -> Result<()> {
     let world = World::named("why-ended").setting("TENANTRY_HOLD_AT", "after:createTenant").start()?;
     let run = world.onboard(&world.stripe.buy(1)?)?;
-    world.wait_until_held()?;
+    world.wait_until_held_in(&run)?;
     let said = why(&world, &run)?;
     let id = run.workflow_id.as_str();
     said.says(
@@ -172,7 +172,7 @@ fn a_run_that_a_person_ended_says_what_stays() -> Result<()> {
         &format!("tenantry runs watch {id}"),
     )?;
     let cancelling = world.tenantry_at_work(&["runs", "cancel", id, "--reason", "ticket 4711"])?;
-    deadline::poll("the run to be asked to end", Duration::from_secs(30), || {
+    deadline::poll("the run to be asked to end", Duration::from_secs(60), || {
         Ok((run.count_events("EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED")? > 0).then_some(()))
     })?;
     world.release()?;

@@ -82,7 +82,7 @@ fn broken_file(world: &World) -> Result<String> {
     let settings = [("TEMPORAL_CONFIG_FILE", file.as_str()), ("TEMPORAL_ADDRESS", "")];
     let before = world.worker_log().len();
     let worker = world.launch_worker(&settings)?;
-    worker.wait(Duration::from_secs(30))?;
+    worker.wait(Duration::from_secs(60))?;
     let said = world.tenantry_with(&["doctor"], &settings)?.everything();
     ensure!(said.contains("TEMPORAL_CONFIG_FILE"), "the broken file is not named: {said}");
     Ok(world.worker_log()[before..].to_owned() + &said)
@@ -177,7 +177,7 @@ fn tell(world: &World, shim: &Shim) -> Result<Vec<Run>> {
     world.stop_postgres()?;
     ensure!(shim.deliver(&told("evt_lost", &lost))?.status == 503, "it was taken without a database");
     world.start_postgres()?;
-    deadline::poll("200 again", Duration::from_secs(30), || {
+    deadline::poll("200 again", Duration::from_secs(60), || {
         Ok((shim.deliver(&told("evt_lost", &lost))?.status == 200).then_some(()))
     })?;
     world.wait_until_settled()?;

@@ -5,10 +5,25 @@ use anyhow::{Context, Result, ensure};
 use e2e::World;
 use serde_json::json;
 
+/// Plays a scene in which something is held while something else goes on, until it could: on a
+/// machine that is slow meanwhile, the held attempt is given up, and the scene proves nothing.
+fn once_in_time(scene: fn(&str) -> Result<bool>, name: &str) -> Result<()> {
+    for n in 1..=6 {
+        if scene(&format!("{name}-{n}"))? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("it was given up while it was held, each of six times")
+}
+
 /// Rule 4: a slow answer never undoes a newer one.
 #[test]
 fn a_stale_read_never_wins() -> Result<()> {
-    let world = World::named("stale-read").start()?;
+    once_in_time(stale_read, "stale-read")
+}
+
+fn stale_read(name: &str) -> Result<bool> {
+    let world = World::named(name).start()?;
     let purchase = world.stripe.buy(10)?;
     let path = format!("/subscriptions/{}", purchase.subscription);
     // The second read of a run is the one whose answer is written; it sees 10 seats and is held.
@@ -20,15 +35,19 @@ fn a_stale_read_never_wins() -> Result<()> {
     assert_eq!(quick.result()?["licensed_user_count"], 12);
     world.stripe.release(&hold)?;
     assert_eq!(slow.result()?["licensed_user_count"], 12, "the stale answer won");
-    assert_eq!(slow.attempts("importSubscription")?, 1, "the stale answer was not the one that was written");
     assert_eq!(counts(&world)?, ["12", "12"]);
-    Ok(())
+    // Of a second attempt it would be another answer.
+    Ok(slow.attempts("importSubscription")? == 1)
 }
 
 /// Rule 5: no step carries a quantity from an earlier one.
 #[test]
 fn the_count_is_derived_when_it_is_set_not_when_it_was_read() -> Result<()> {
-    let world = World::named("late-count").setting("TENANTRY_HOLD_AT", "before:setLicensedUserCount").start()?;
+    once_in_time(late_count, "late-count")
+}
+
+fn late_count(name: &str) -> Result<bool> {
+    let world = World::named(name).setting("TENANTRY_HOLD_AT", "before:setLicensedUserCount").start()?;
     let purchase = world.stripe.buy(10)?;
     let slow = world.onboard(&purchase)?;
     world.wait_until_held()?;
@@ -36,10 +55,13 @@ fn the_count_is_derived_when_it_is_set_not_when_it_was_read() -> Result<()> {
     let quick = world.start_with("create-tenant-quick", &World::call_of_the_store(&purchase).to_string())?;
     assert_eq!(quick.result()?["licensed_user_count"], 15);
     world.release()?;
-    assert_eq!(slow.result()?["licensed_user_count"], 15);
-    assert_eq!(slow.attempts("setLicensedUserCount")?, 1, "it was not held long enough");
+    let result = slow.result()?;
+    if slow.attempts("setLicensedUserCount")? > 1 {
+        return Ok(false);
+    }
+    assert_eq!(result["licensed_user_count"], 15);
     assert_eq!(counts(&world)?, ["15", "15"]);
-    Ok(())
+    Ok(true)
 }
 
 /// Rule 5: NULL is no limit, so a tenant that waits for its subscription has 0.
@@ -187,7 +209,7 @@ fn the_master_billing_tenant_takes_no_purchase_and_has_no_substitute() -> Result
     world.stop_worker()?;
     let before = world.worker_log().len();
     let exit =
-        world.launch_worker(&[("MASTER_BILLING_TENANT_ID", &tenant)])?.wait(std::time::Duration::from_secs(30))?;
+        world.launch_worker(&[("MASTER_BILLING_TENANT_ID", &tenant)])?.wait(std::time::Duration::from_secs(60))?;
     assert_eq!(exit, stack::process::Exit::Code(1));
     let said = &world.worker_log()[before..];
     ensure!(said.contains("is not the master billing tenant of the database"), "{said}");
@@ -220,7 +242,7 @@ fn a_database_of_another_account_or_mode_is_refused() -> Result<()> {
     ] {
         world.rows(change)?;
         let worker = world.launch_worker(&[])?;
-        let exit = worker.wait(std::time::Duration::from_secs(30)).context("it did not stop")?;
+        let exit = worker.wait(std::time::Duration::from_secs(60)).context("it did not stop")?;
         assert_eq!(exit, stack::process::Exit::Code(1));
         let log = world.worker_log();
         ensure!(log.contains("ConfigurationError: the database belongs to") && log.contains(word), "{log}");

@@ -12,7 +12,7 @@ use stack::process::Exit;
 /// What the shim writes before it stops because of these settings.
 fn stopped_by(world: &World, settings: &[(&str, &str)]) -> Result<String> {
     let (shim, log) = world.launch_shim(settings)?;
-    assert_eq!(shim.wait(Duration::from_secs(30))?, Exit::Code(1), "{settings:?}");
+    assert_eq!(shim.wait(Duration::from_secs(60))?, Exit::Code(1), "{settings:?}");
     Ok(std::fs::read_to_string(log)?)
 }
 
@@ -71,7 +71,7 @@ fn a_shim_waits_for_the_worker_that_says_whose_the_database_is() -> Result<()> {
     let world = World::named("wh-waits").without_worker()?;
     let (shim, log) = world.launch_shim(&[])?;
     let says =
-        |words: &str| deadline::poll(words, Duration::from_secs(30), || Ok(read(&log).contains(words).then_some(())));
+        |words: &str| deadline::poll(words, Duration::from_secs(60), || Ok(read(&log).contains(words).then_some(())));
     says("the worker writes it at its first start")?;
     ensure!(shim.is_running() && !read(&log).contains(" webhooks address="), "{}", read(&log));
     world.claim("acct_1Test", false)?;
@@ -91,7 +91,7 @@ fn without_postgres_the_answer_is_503_at_once_and_afterwards_200_again() -> Resu
     world.stop_postgres()?;
     for n in 0..5 {
         let began = Instant::now();
-        let answer = shim.deliver(&subscription_event(&format!("evt_during{n}"), "sub_pg"))?;
+        let answer = shim.deliver_once(&subscription_event(&format!("evt_during{n}"), "sub_pg"))?;
         assert_eq!((answer.status, answer.body.as_str()), (503, r#"{"error":"refused"}"#), "delivery {n}");
         // Stripe waits longer than that, so it hears of it.
         ensure!(began.elapsed() < Duration::from_secs(10), "answer {n} took {:?}", began.elapsed());
@@ -102,7 +102,9 @@ fn without_postgres_the_answer_is_503_at_once_and_afterwards_200_again() -> Resu
     assert_eq!(shim.admin("/readyz")?.status, 503);
     world.start_postgres()?;
     let event = subscription_event("evt_during0", "sub_pg");
-    deadline::poll("200 again", Duration::from_secs(20), || Ok((shim.deliver(&event)?.status == 200).then_some(())))?;
+    deadline::poll("200 again", Duration::from_secs(60), || {
+        Ok((shim.deliver_once(&event)?.status == 200).then_some(()))
+    })?;
     assert_eq!(world.events_and_receipts()?, (2, 2));
     ensure!(shim.metric("tenantry_webhook_refused_total", "postgres_away")? >= 6.0, "not counted");
     Ok(())
@@ -129,7 +131,7 @@ fn deliveries_that_come_together_are_committed_together() -> Result<()> {
         let first = scope.spawn(|| shim.deliver(&events[0]));
         world.wait_until_held()?;
         let rest: Vec<_> = events[1..].iter().map(|event| scope.spawn(|| shim.deliver(event))).collect();
-        deadline::poll("all to be received", Duration::from_secs(20), || {
+        deadline::poll("all to be received", Duration::from_secs(60), || {
             Ok((shim.log().matches("Webhook received: ").count() == 20).then_some(()))
         })?;
         world.release()?;
@@ -148,7 +150,7 @@ fn deliveries_that_come_together_are_committed_together() -> Result<()> {
 fn a_shim_that_is_asked_to_stop_answers_and_hands_over_what_it_has() -> Result<()> {
     let world = World::named("wh-drain").claimed().without_worker()?;
     let shim = world.start_shim(&[("TENANTRY_HOLD_AT", "before:insert")])?;
-    deadline::poll("the shim to find Temporal", Duration::from_secs(30), || {
+    deadline::poll("the shim to find Temporal", Duration::from_secs(60), || {
         Ok(shim.log().contains("Temporal answers").then_some(()))
     })?;
     let event = subscription_event("evt_drain", "sub_drain");
@@ -156,10 +158,10 @@ fn a_shim_that_is_asked_to_stop_answers_and_hands_over_what_it_has() -> Result<(
         let delivery = scope.spawn(|| shim.deliver(&event));
         world.wait_until_held()?;
         shim.process().signal("TERM")?;
-        deadline::poll("the shim to drain", Duration::from_secs(20), || {
+        deadline::poll("the shim to drain", Duration::from_secs(60), || {
             Ok(shim.log().contains("draining").then_some(()))
         })?;
-        deadline::poll("the door to be shut", Duration::from_secs(20), || {
+        deadline::poll("the door to be shut", Duration::from_secs(60), || {
             Ok(std::net::TcpStream::connect(&shim.address).is_err().then_some(()))
         })?;
         ensure!(shim.admin("/readyz")?.body.contains("draining"), "it still calls itself ready");
@@ -167,7 +169,7 @@ fn a_shim_that_is_asked_to_stop_answers_and_hands_over_what_it_has() -> Result<(
         assert_eq!(delivery.join().expect("no panic")?.status, 200);
         Ok(())
     })?;
-    assert_eq!(shim.process().wait(Duration::from_secs(20))?, Exit::Code(0));
+    assert_eq!(shim.process().wait(Duration::from_secs(60))?, Exit::Code(0));
     // At its end, not after the next one's start.
     assert_eq!(world.value("SELECT attempts FROM stripe_webhook_events WHERE dispatched_at IS NOT NULL")?, "1");
     Ok(())
@@ -187,7 +189,7 @@ fn the_metrics_add_up_and_nothing_that_is_said_holds_a_secret() -> Result<()> {
     assert_eq!(count("received_total")?, 3.0);
     assert_eq!((count("stored_total")?, count("duplicate_total")?, count("refused_total")?), (1.0, 1.0, 1.0));
     assert_eq!((count("dispatched_total")?, count("ack_seconds_count")?), (1.0, 2.0));
-    deadline::poll("the depth to be measured", Duration::from_secs(20), || {
+    deadline::poll("the depth to be measured", Duration::from_secs(60), || {
         Ok((shim.metric("tenantry_inbox_events", "pending")? == 1.0).then_some(()))
     })?;
     let page = shim.admin("/metrics")?.body;

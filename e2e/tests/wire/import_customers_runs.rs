@@ -26,7 +26,7 @@ fn completed(world: &World, called: &'static str, input: &Value) -> Result<Run> 
 
 /// A run that waits for its first page.
 fn held(world: &World, called: &str) -> Result<(Run, String)> {
-    let held = world.stripe.hold("GET", "/v1/customers", "before", 0)?;
+    let held = world.stripe.hold_all("GET", "/v1/customers")?;
     let run = start(world, called, &json!({"page_size": 1}))?;
     world.stripe.wait_until_held(&held)?;
     Ok((run, held))

@@ -25,7 +25,7 @@ pub(crate) fn runs(world: &World) -> Result<Named> {
     lost.failure()?;
     let misfit = world.start_in_bulk(IMPORT_SUBSCRIPTION, &format!("import-misfit-{}", purchase.subscription), "{}")?;
     misfit.failure()?;
-    let held = world.stripe.hold("GET", &format!("/v1/subscriptions/{}", purchase.subscription), "before", 0)?;
+    let held = world.stripe.hold_all("GET", &format!("/v1/subscriptions/{}", purchase.subscription))?;
     let cancelled = start(world, &purchase.subscription)?;
     world.stripe.wait_until_held(&held)?;
     cancelled.cancel()?;

@@ -58,11 +58,12 @@ async fn of_the_settings() -> Result<Client> {
 
 /// A world with an onboarding under way, which the server lists.
 fn under_way() -> Result<World> {
-    let world = World::named("under-way").setting("TENANTRY_HOLD_AT", "before:importSubscription").start()?;
+    let world = World::named("under-way").start()?;
+    let held = world.stripe.hold_all("GET", "/v1/subscriptions/*")?;
     world.onboard(&world.stripe.buy(10)?)?;
-    world.wait_until_held()?;
+    world.stripe.wait_until_held(&held)?;
     let query = running(&world.task_queue());
-    let (limit, pause) = (Duration::from_secs(30), Duration::from_millis(200));
+    let (limit, pause) = (Duration::from_secs(60), Duration::from_millis(200));
     deadline::poll_every("the run to be listed", limit, pause, || {
         let listed = world.temporal.cli(&["workflow", "list", "--query", &query])?;
         Ok(listed.contains("create-tenant-").then_some(()))

@@ -21,6 +21,8 @@ use crate::wait::{self, BETWEEN_STEPS};
 
 /// A query waits for a worker, perhaps for long.
 const ONE_LOOK: Duration = Duration::from_secs(3);
+/// Nobody says it later.
+const LAST_LOOK: Duration = Duration::from_secs(15);
 
 /// A change that is under way.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -108,7 +110,16 @@ pub(super) async fn standing(handle: &WorkflowHandle<Client, ChangeLicense>) -> 
 
 /// What it says of itself, where a worker answers soon.
 pub(super) async fn look(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<ChangeLicenseState> {
-    tokio::time::timeout(ONE_LOOK, state(handle)).await.ok().flatten()
+    look_for(handle, ONE_LOOK).await
+}
+
+/// What a run that has ended says of itself.
+pub(super) async fn last_look(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<ChangeLicenseState> {
+    look_for(handle, LAST_LOOK).await
+}
+
+async fn look_for(handle: &WorkflowHandle<Client, ChangeLicense>, limit: Duration) -> Option<ChangeLicenseState> {
+    tokio::time::timeout(limit, state(handle)).await.ok().flatten()
 }
 
 async fn state(handle: &WorkflowHandle<Client, ChangeLicense>) -> Option<ChangeLicenseState> {

@@ -121,7 +121,7 @@ async fn finish(
             Ok(Exit::Done)
         }
         Ended::Badly { error, .. } => {
-            let state = change::look(&handle).await;
+            let state = change::last_look(&handle).await;
             // A run that was cancelled says only here what became of what it had begun.
             let error = state.as_ref().and_then(|state| state.error.as_ref()).unwrap_or(error);
             output.print(&RunEnded::<ChangeLicenseResult> { run: &run, result: None, failure: Some(error) });

@@ -12,6 +12,7 @@ use super::ending::Waiting;
 use super::found::FoundRun;
 use super::replay_failed::{How, Many};
 use super::replay_plan::Plan;
+use super::workflow_type::WorkflowType;
 use super::{found, history, replay_failed, resolve, start_again};
 use crate::completions::run_ids;
 use crate::confirm::{self, Declined};
@@ -178,12 +179,17 @@ impl Replay<'_> {
 }
 
 fn refused(latest: &FoundRun) -> Failure {
-    let FoundRun { workflow_id, run_id, status, tenant_id, .. } = latest;
+    let FoundRun { workflow_id, workflow_type, run_id, status, tenant_id, .. } = latest;
     let at = latest.closed_at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
     let (what, next) = match (*status, tenant_id) {
         ("completed", Some(tenant)) => (
             format!("{workflow_id} is done: run {run_id} completed{at}, its tenant is {tenant}"),
             format!("tenantry tenant show {tenant}"),
+        ),
+        // It may have been stopped, and then says how it goes on.
+        ("completed", None) if WorkflowType::of(workflow_type) == Some(WorkflowType::ReplayBatch) => (
+            format!("{workflow_id} is over: run {run_id} completed{at}"),
+            format!("tenantry runs batch show {workflow_id}"),
         ),
         ("completed", None) => {
             (format!("{workflow_id} is done: run {run_id} completed{at}"), format!("tenantry runs show {workflow_id}"))

@@ -197,10 +197,11 @@ impl Deliveries {
         Ok(chosen)
     }
 
-    /// Lets them go on, or leaves them out for good.
+    /// Lets them go on at once, or leaves them out for good.
     pub(crate) fn decide(&mut self, places: &[usize], state: DeliveryState) {
         for place in places {
             self.list[*place].state = state;
+            self.list[*place].delay_ms = 0;
         }
     }
 }

@@ -179,9 +179,12 @@ fn a_story_is_read_at_one_moment() -> Result<()> {
     let why = std::thread::scope(|scope| -> Result<Value> {
         let why = scope.spawn(|| world.tenantry(&["tenant", "why", &purchase.customer, "--output", "json"]));
         world.wait_for_lock_waiters(1)?;
-        sync.run("UPDATE stripe_subscriptions SET quantity = 12")?;
-        sync.run("UPDATE tenants SET licensed_user_count = 12 WHERE licensed_user_count = 10")?;
-        sync.run("COMMIT")?;
+        // In one go: who waits gives up after two seconds.
+        sync.run(
+            "UPDATE stripe_subscriptions SET quantity = 12;
+             UPDATE tenants SET licensed_user_count = 12 WHERE licensed_user_count = 10;
+             COMMIT",
+        )?;
         json(&why.join().expect("it does not panic")?.exits(0)?.stdout)
     })?;
     assert_eq!((&why["licensed_user_count"], &why["now"]["is_as_derived"]), (&10.into(), &true.into()), "{why}");

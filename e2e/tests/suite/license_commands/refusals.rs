@@ -88,7 +88,8 @@ fn a_change_that_runs_is_shown_with_its_step() -> Result<()> {
     let desk = Desk { world: &world, tenant };
     let started = desk.json("set", &["15", "--yes"])?;
     assert_eq!((&started["started"], &started["status"]), (&json!(true), &json!("running")));
-    world.wait_until_held()?;
+    let run = world.run(&format!("change-license-count-{}", tenant.id));
+    world.wait_until_held_in(&run)?;
     let running = &desk.json("show", &[])?["running"];
     let found = (&running["run_id"], &running["from"], &running["to"], &running["step"]);
     assert_eq!(found, (&started["run_id"], &json!(10), &json!(15), &json!("setLicenseQuantity")));
@@ -97,7 +98,7 @@ fn a_change_that_runs_is_shown_with_its_step() -> Result<()> {
     let waited = desk.say("set", &["15", "--yes", "--wait", "--timeout", "1"])?.exits(4)?;
     has(&waited.stderr, &["running already"])?;
     world.release()?;
-    world.run(&format!("change-license-count-{}", tenant.id)).result()?;
+    run.result()?;
     world.assert_licenses(tenant, 15, None)
 }
 

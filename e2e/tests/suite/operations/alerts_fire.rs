@@ -75,5 +75,5 @@ fn in_the_inbox(world: &World, rest: &Scrape, shim: &Shim) -> Result<()> {
     }
     let quiet = |name: &str| Ok::<_, anyhow::Error>(!alert(name)?.fires(rest, &Scrape::of(world, Some(shim))?)?);
     world.rows("DELETE FROM stripe_webhook_events")?;
-    deadline::poll("the alerts to end", Duration::from_secs(30), || Ok(quiet("EventsFailed")?.then_some(())))
+    deadline::poll("the alerts to end", Duration::from_secs(120), || Ok(quiet("EventsFailed")?.then_some(())))
 }

@@ -38,9 +38,10 @@ pub(crate) fn a_build_that_does_not_fit_is_taken_back() -> Result<()> {
     desk.next_block()?;
     ensure!(run.result()?["created"] == true);
     // A run that this build has begun fits.
-    world.start_worker(&[("TENANTRY_HOLD_AT", "before:importSubscription")])?;
+    world.start_worker(&[])?;
+    let held = world.stripe.hold_all("GET", "/v1/subscriptions/*")?;
     world.onboard(&world.stripe.buy(3)?)?;
-    world.wait_until_held()?;
+    world.stripe.wait_until_held(&held)?;
     let fits = desk.next_command()?;
     ensure!(fits.stdout.contains("1 under way on"), "{fits:?}");
     let older = desk.next_command()?;

@@ -13,7 +13,7 @@ pub(crate) fn all_that_failed_are_started_in_one_go() -> Result<()> {
     let world = World::named("ops-many").setting("TEMPORAL_UI_URL", "http://127.0.0.1:8233").without_worker()?;
     world.start_worker(&[("LICENSE_PRICE_IDS", "price_1OfLastYear")])?;
     let rest = Scrape::of(&world, None)?;
-    let purchases = (1..=8).map(|seats| world.stripe.buy(seats)).collect::<Result<Vec<_>>>()?;
+    let purchases = (1..=20).map(|seats| world.stripe.buy(seats)).collect::<Result<Vec<_>>>()?;
     for purchase in &purchases {
         world.onboard(purchase)?.failure()?;
     }
