@@ -10,9 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use stack::{Temporal, deadline};
 
-/// Of a step that a worker has begun and not ended.
-const STARTED: &str = "PENDING_ACTIVITY_STATE_STARTED";
-
 /// One workflow id; the latest run of it unless a run id is fixed.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -172,22 +169,9 @@ impl Run {
     }
 
     /// Has the server give up the attempt of a worker that is gone, instead of waiting for its end.
-    /// Later ones have the time that a step at Stripe has.
+    /// Later ones of the step have no more time than that either.
     pub fn give_up_the_attempt(&self) -> Result<()> {
-        let (given_up, _) = self.under_way()?.pop().context("no step is under way")?;
-        self.limit_the_attempt("1s")?;
-        deadline::poll_every(
-            "the attempt to be given up",
-            Duration::from_secs(60),
-            Duration::from_millis(100),
-            || {
-                let described = self.describe()?;
-                let pending = described["pendingActivities"].as_array().cloned().unwrap_or_default();
-                let is_begun = |step: &Value| step["activityType"]["name"] == given_up && step["state"] == STARTED;
-                Ok((!pending.iter().any(is_begun)).then_some(()))
-            },
-        )?;
-        self.limit_the_attempt("15s")
+        self.limit_the_attempt("3s")
     }
 
     /// Has the server wait longer for the attempt of the step that is held. The worker gives it up

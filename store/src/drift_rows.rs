@@ -20,17 +20,18 @@ const SUBSCRIPTIONS: &str = "stripe_subscriptions";
 
 impl Store {
     /// A subscription that has a row, has not ended, and is neither in the walk's lists nor was asked
-    /// for alone since.
+    /// for alone since. `NOT IN` is a hashed list: of a walk that has just begun the planner knows no
+    /// rows, and for `NOT EXISTS` it would compare each row with each that is staged.
     pub async fn next_unlisted(&self, of: &DriftOf) -> Result<Option<StripeSubscriptionId>, Error> {
         let query = sqlx::query_scalar!(
             "SELECT s.stripe_subscription_external_id FROM stripe_subscriptions s
              WHERE s.status NOT IN ('canceled', 'incomplete_expired') AND ($2::uuid IS NULL OR s.tenant = $2)
-               AND NOT EXISTS (SELECT FROM staged_subscriptions staged
-                               WHERE staged.walk = $1
-                                 AND staged.stripe_subscription_external_id = s.stripe_subscription_external_id)
-               AND NOT EXISTS (SELECT FROM reconcile_findings found
-                               WHERE found.walk = $1 AND found.kind IN ('not_at_stripe', 'stale_row')
-                                 AND found.subject = s.stripe_subscription_external_id)
+               AND s.stripe_subscription_external_id NOT IN (
+                   SELECT staged.stripe_subscription_external_id FROM staged_subscriptions staged
+                   WHERE staged.walk = $1)
+               AND s.stripe_subscription_external_id NOT IN (
+                   SELECT found.subject FROM reconcile_findings found
+                   WHERE found.walk = $1 AND found.kind IN ('not_at_stripe', 'stale_row'))
              ORDER BY 1 LIMIT 1",
             of.walk.as_uuid(),
             of.tenant_id.map(TenantId::as_uuid),

@@ -35,6 +35,8 @@ impl Store {
         Ok(Judged { done, progress })
     }
 
+    /// `NOT IN` is a hashed list. Of a walk that has just begun the planner knows no rows, and for
+    /// `NOT EXISTS` it would compare each tenant with each that was judged.
     async fn cases(&self, db: &mut PgConnection, walk: WalkId) -> Result<Vec<Case>, Error> {
         let rows = sqlx::query_as!(
             CaseRow,
@@ -45,8 +47,8 @@ impl Store {
              FROM walks JOIN tenants ON tenants.created_at <= walks.started_at AND NOT tenants.is_master_billing
                  AND (walks.tenant IS NULL OR walks.tenant = tenants.tenant)
              LEFT JOIN stripe_customers customer ON customer.tenant = tenants.tenant
-             WHERE walks.walk = $1 AND NOT EXISTS (
-                 SELECT FROM import_outcomes judged WHERE judged.tenant = tenants.tenant AND judged.walk = $1)
+             WHERE walks.walk = $1 AND tenants.tenant NOT IN (
+                 SELECT judged.tenant FROM import_outcomes judged WHERE judged.walk = $1)
              ORDER BY tenants.tenant LIMIT $2",
             walk.as_uuid(),
             AT_ONCE,

@@ -174,19 +174,25 @@ impl Store {
         concerned: &[&Staged],
         written: &mut Written,
     ) -> Result<(), Error> {
-        let why = Why { cause: Cause::SubscriptionImport, origin: writing.origin, events: &[] };
-        let mut last = None;
+        let mut whole = Vec::new();
         for one in concerned {
             if tagged_tenant(&one.subscription.without_products().metadata) != Some(found.tenant) {
                 written.untagged.push(one.id().to_string());
             }
-            let whole = one.subscription.clone().with_products(|id| writing.products.get(id).cloned());
-            let Some(subscription) = whole else {
-                written.unread.push(one.id().to_string());
-                continue;
-            };
-            let import = Import { tenant: found.tenant, subscription: &subscription, ticket: one.ticket };
-            last = Some(self.write(db, &import, &why).await?);
+            match one.subscription.clone().with_products(|id| writing.products.get(id).cloned()) {
+                Some(subscription) => whole.push((subscription, one.ticket)),
+                None => written.unread.push(one.id().to_string()),
+            }
+        }
+        let import = |(subscription, ticket)| Import { tenant: found.tenant, subscription, ticket };
+        let imports: Vec<_> = whole.iter().map(|(subscription, ticket)| import((subscription, *ticket))).collect();
+        if imports.len() > 1 {
+            self.write_catalogues(db, &imports).await?;
+        }
+        let why = Why { cause: Cause::SubscriptionImport, origin: writing.origin, events: &[] };
+        let mut last = None;
+        for import in &imports {
+            last = Some(self.write(db, import, &why).await?);
         }
         // Of several only the last derivation saw all rows.
         if let Some(Derived::Withheld(refusal)) = last {

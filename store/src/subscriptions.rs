@@ -100,23 +100,45 @@ impl Store {
 
     /// Writes the products and prices of all items, and picks the one that counts licences.
     async fn write_catalogue<'a>(&self, db: &mut PgConnection, import: &Import<'a>) -> Result<LicenseItem<'a>, Error> {
-        let mut items: Vec<_> = import.subscription.items.iter().collect();
-        // Always in the same order, so that two imports cannot wait for each other.
-        items.sort_by(|a, b| (&a.price.product.id, &a.price.id).cmp(&(&b.price.product.id, &b.price.id)));
         let counting = match self.rules.seats(&import.subscription.license_items()) {
             Seats::Counted { item, .. } | Seats::Metered { item, .. } => Some(item),
             Seats::Ambiguous => None,
         };
         let mut picked = LicenseItem::Unknown { period: import.subscription.items.first() };
-        for item in items {
-            let product = write_product(db, self.master, &item.price.product, import.ticket).await?;
-            let price = write_price(db, self.master, product, &item.price, import.ticket).await?;
+        for (item, ticket) in catalogue(std::slice::from_ref(import)) {
+            let price = self.write_item(db, item, ticket).await?;
             if counting.as_ref() == Some(&item.id) {
                 picked = LicenseItem::Known { item, price };
             }
         }
         Ok(picked)
     }
+
+    /// Writes the products and prices of several subscriptions that one transaction writes, before
+    /// any of the subscriptions does it for its own.
+    pub(crate) async fn write_catalogues(&self, db: &mut PgConnection, imports: &[Import<'_>]) -> Result<(), Error> {
+        for (item, ticket) in catalogue(imports) {
+            self.write_item(db, item, ticket).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_item(&self, db: &mut PgConnection, item: &SubscriptionItem, ticket: Ticket) -> Result<Uuid, Error> {
+        let product = write_product(db, self.master, &item.price.product, ticket).await?;
+        write_price(db, self.master, product, &item.price, ticket).await
+    }
+}
+
+/// All items, always in the same order, so that two transactions cannot wait for each other.
+fn catalogue<'a>(imports: &[Import<'a>]) -> Vec<(&'a SubscriptionItem, Ticket)> {
+    let items_of = |import: &Import<'a>| {
+        let ticket = import.ticket;
+        import.subscription.items.iter().map(move |item| (item, ticket))
+    };
+    let mut items: Vec<_> = imports.iter().flat_map(items_of).collect();
+    let place = |item: &'a SubscriptionItem| (&item.price.product.id, &item.price.id);
+    items.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)));
+    items
 }
 
 /// The item that counts licences, and the row of its price.

@@ -23,7 +23,7 @@ fn a_change_costs_at_most_two_reads_and_a_short_history() -> Result<()> {
     let world = World::named("budget").start()?;
     let line = world.line(None)?;
     // What was handed over is not handed over again while its read is held.
-    let _shim = world.start_shim_on(&line, &[("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let _shim = world.start_shim_on(&line, &[("EVENT_REDISPATCH_AFTER", "10m")])?;
     let purchase = world.stripe.buy(10)?;
     world.onboard(&purchase)?.result()?;
     world.wait_until_settled()?;

@@ -227,7 +227,7 @@ fn a_flood_of_events_begins_the_run_anew() -> Result<()> {
 /// all are settled. However slow the machine is, no read gets through and no event comes twice
 /// before all have come once.
 fn reads_of_a_pile(world: &World, subscription: &str, events: usize) -> Result<usize> {
-    let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "10m")])?;
     let read = world.stripe.hold_all("GET", &format!("/v1/subscriptions/{subscription}"))?;
     for n in 0..events {
         let answer = shim.deliver(&subscription_event(&format!("evt_1Pile{n}"), subscription))?;

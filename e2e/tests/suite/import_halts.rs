@@ -204,6 +204,42 @@ fn an_onboarding_does_not_wait_behind_an_import() -> Result<()> {
     Ok(())
 }
 
+/// Products are shared by all tenants: whoever took two of them in another order than the rest would
+/// sooner or later wait for somebody who waits for them.
+#[test]
+fn the_products_of_a_tenant_are_taken_in_the_order_of_all() -> Result<()> {
+    let world = World::named("import-order").start()?;
+    world.add_tenant(&tenant(1), "owner1@example.com")?;
+    let customer = world.stripe.old_customer("owner1@example.com")?;
+    let mut sold = Vec::new();
+    for _ in 0..2 {
+        let price = world.stripe.price()?;
+        let product =
+            world.stripe.get(&format!("/prices/{price}"))?["product"].as_str().context("a product")?.to_owned();
+        sold.push((product, price));
+    }
+    sold.sort();
+    // The subscription that is written first has the product that is to be taken last.
+    let [(early, early_price), (late, late_price)] = &sold[..] else { anyhow::bail!("{sold:?}") };
+    let first = world.stripe.subscription(&customer, late_price, 7)?;
+    while world.stripe.subscription(&customer, early_price, 7)? < first {}
+    world.import(&json!({}))?;
+    let take = |product: &str| {
+        format!("SELECT 1 FROM stripe_products WHERE stripe_product_external_id = '{product}' FOR UPDATE NOWAIT")
+    };
+    let (mut holder, mut other) = (world.session()?, world.session()?);
+    holder.run("BEGIN")?;
+    ensure!(holder.run(&take(early))?.len() == 1, "{early} has no row");
+    let run = world.start_import(&json!({}))?;
+    world.wait_for_lock_waiters(1)?;
+    other.run("BEGIN")?;
+    let taken = other.run(&take(late)).with_context(|| format!("{late} was taken before {early}"))?;
+    ensure!(taken.len() == 1, "{late} has no row");
+    other.run("ROLLBACK")?;
+    holder.run("ROLLBACK")?;
+    World::imported(&run).map(drop)
+}
+
 #[test]
 fn too_many_requests_are_waited_out() -> Result<()> {
     let world = World::named("import-throttled").start()?;

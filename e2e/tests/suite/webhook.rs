@@ -196,7 +196,7 @@ fn a_hundred_deliveries_of_one_event_are_one_row_and_one_effect() -> Result<()> 
     world.stop_worker()?;
     world.stripe.set_quantity(&purchase.subscription, 12)?;
     world.stripe.forget_requests()?;
-    let shim = world.start_shim(&[("TENANTRY_HOLD_AT", "before:insert"), ("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let shim = world.start_shim(&[("TENANTRY_HOLD_AT", "before:insert"), ("EVENT_REDISPATCH_AFTER", "10m")])?;
     let mut before = subscription_event("evt_before", "sub_hundred");
     before["type"] = json!("radar.early_fraud_warning.created");
     let event = subscription_event("evt_hundred", &purchase.subscription);

@@ -15,7 +15,7 @@ const SYNC: &str = "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED";
 #[test]
 fn an_event_is_handed_over_at_once_and_named_in_the_ui() -> Result<()> {
     let world = World::named("wh-over").claimed().without_worker()?;
-    let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let shim = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "10m")])?;
     for n in 0..3 {
         assert_eq!(shim.deliver(&subscription_event(&format!("evt_over{n}"), "sub_over"))?.status, 200);
     }
@@ -30,7 +30,7 @@ fn an_event_is_handed_over_at_once_and_named_in_the_ui() -> Result<()> {
     ensure!((0..3).all(|n| history.contains(&format!("evt_over{n}"))), "{history}");
     // Not before it was handed over: the next time is the setting's, less what has passed.
     let ahead = "SELECT min(extract(epoch FROM next_attempt_at - dispatched_at))::int FROM stripe_webhook_events";
-    assert_eq!(world.value(ahead)?, "3600");
+    assert_eq!(world.value(ahead)?, "600");
     Ok(())
 }
 
@@ -188,9 +188,9 @@ fn strew(world: &World, name: &str, count: usize) -> Result<()> {
 #[test]
 fn relays_share_the_work() -> Result<()> {
     let world = World::named("wh-share").claimed().without_worker()?;
-    let stuck = world.start_shim(&[("TENANTRY_HOLD_AT", "before:dispatch"), ("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let stuck = world.start_shim(&[("TENANTRY_HOLD_AT", "before:dispatch"), ("EVENT_REDISPATCH_AFTER", "10m")])?;
     wait_for_temporal(&stuck)?;
-    let other = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "1h")])?;
+    let other = world.start_shim(&[("EVENT_REDISPATCH_AFTER", "10m")])?;
     wait_for_temporal(&other)?;
     // All that is to happen in the 30 seconds for which the held one is taken up is 44 calls.
     other.process().signal("STOP")?;
