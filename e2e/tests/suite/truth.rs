@@ -7,13 +7,13 @@ use serde_json::json;
 
 /// Plays a scene in which something is held while something else goes on, until it could: on a
 /// machine that is slow meanwhile, the held attempt is given up, and the scene proves nothing.
-fn once_in_time(scene: fn(&str) -> Result<bool>, name: &str) -> Result<()> {
+pub(crate) fn once_in_time(scene: fn(&str) -> Result<bool>, name: &str) -> Result<()> {
     for n in 1..=6 {
         if scene(&format!("{name}-{n}"))? {
             return Ok(());
         }
     }
-    anyhow::bail!("it was given up while it was held, each of six times")
+    anyhow::bail!("it took too long while something was held, each of six times")
 }
 
 /// Rule 4: a slow answer never undoes a newer one.
